@@ -1,0 +1,1 @@
+"""The ground every module stands on. It knows no capability by name."""
