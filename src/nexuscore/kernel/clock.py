@@ -1,0 +1,54 @@
+"""The time, in one place, so that tests can set it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+_fakes: list[FakeClock] = []
+
+
+class FakeClock:
+    """A clock that stands still until told otherwise. `at` must be aware; it is kept in UTC."""
+
+    def __init__(self, at: datetime) -> None:
+        self._now = _utc(at)
+
+    def now(self) -> datetime:
+        """The time this clock shows."""
+        return self._now
+
+    def set(self, at: datetime) -> None:
+        """Jump to a moment, backwards too."""
+        self._now = _utc(at)
+
+    def advance(
+        self, *, weeks: float = 0, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0, ms: float = 0
+    ) -> None:
+        """Move forward by a span given as in `timedelta`."""
+        self._now += timedelta(
+            weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds, milliseconds=ms
+        )
+
+
+def now() -> datetime:
+    """The present moment, aware, in UTC."""
+    return _fakes[-1].now() if _fakes else datetime.now(UTC)
+
+
+@contextmanager
+def fake(at: datetime) -> Iterator[FakeClock]:
+    """Replace the clock of the whole process, tasks already running included, until the block ends."""
+    clock = FakeClock(at)
+    _fakes.append(clock)
+    try:
+        yield clock
+    finally:
+        _fakes.remove(clock)
+
+
+def _utc(at: datetime) -> datetime:
+    if at.tzinfo is None:
+        raise ValueError("a moment without a time zone is ambiguous; pass an aware datetime")
+    return at.astimezone(UTC)

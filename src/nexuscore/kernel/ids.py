@@ -1,0 +1,17 @@
+"""Identifiers: UUIDv7 for rows, their hex form for requests."""
+
+from __future__ import annotations
+
+import uuid
+
+from uuid_utils import compat
+
+
+def uuid7() -> uuid.UUID:
+    """A new time-ordered identifier, as the standard library's type."""
+    return compat.uuid7()
+
+
+def new_request_id() -> str:
+    """A new request id: 32 hexadecimal characters, ordered by time, also usable as a W3C trace id."""
+    return compat.uuid7().hex
