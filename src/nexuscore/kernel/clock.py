@@ -23,13 +23,9 @@ class FakeClock:
         """Jump to a moment, backwards too."""
         self._now = _utc(at)
 
-    def advance(
-        self, *, weeks: float = 0, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0, ms: float = 0
-    ) -> None:
-        """Move forward by a span given as in `timedelta`."""
-        self._now += timedelta(
-            weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds, milliseconds=ms
-        )
+    def advance(self, **span: float) -> None:
+        """Move forward by a span given as to `timedelta`: `advance(minutes=5)`."""
+        self._now += timedelta(**span)
 
 
 def now() -> datetime:

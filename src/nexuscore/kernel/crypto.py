@@ -86,7 +86,7 @@ class Keyring:
         key_id, _, body = rest.partition(".")
         key = self._keys.get(key_id)
         if version != _VERSION or key is None:
-            raise CryptoError("No key for this sealed text (version {version}, key {key}).", version=version, key=key_id)
+            raise CryptoError("There is no key {key} to open this sealed text with.", key=key_id)
         try:
             data = _from_text(body)
             return key.cipher(purpose).decrypt(data[:_NONCE], data[_NONCE:], context.encode())
@@ -152,7 +152,7 @@ def load_or_create_secret(data: Path) -> str:
         path.chmod(0o600)
         secret = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError("The secret key {path} cannot be read or written: {error}.", path=path, error=error) from error
+        raise ConfigurationError("The secret key {path} cannot be used: {error}", path=path, error=error) from error
     if len(secret) < _SHORTEST_SECRET:
         raise ConfigurationError("The secret key in {path} is too short; restore it or delete the file.", path=path)
     return secret
@@ -178,4 +178,7 @@ def _to_text(data: bytes) -> str:
 
 
 def _from_text(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    if _to_text(data) != text:
+        raise ValueError("not the text this data is written as")
+    return data

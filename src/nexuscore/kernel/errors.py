@@ -28,9 +28,9 @@ A module subclasses the nearest kind, sets `code` and `message`, and is done: st
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
 from nexuscore.kernel import i18n
@@ -124,7 +124,7 @@ class AuthenticationError(NexusError):
     title = "Authentication required"
     code = "authentication_required"
     message = "Please sign in to continue."
-    default_headers = {"WWW-Authenticate": "Bearer"}
+    default_headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
 
 
 class PaymentError(NexusError):
@@ -199,14 +199,14 @@ class UnsupportedMediaType(NexusError):
     message = "This type of content is not supported here."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with one field. `message` is a msgid like an error's; `field` is a dotted path, "" for the whole."""
+    """What is wrong with one field (a dotted path, "" for the whole). `message` is a msgid, like an error's."""
 
     field: str
     code: str
     message: str
-    params: Mapping[str, object] = field(default_factory=dict)
+    params: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     def public(self, locale: str) -> dict[str, object]:
         """The fault as it stands in an answer, in the reader's language."""

@@ -37,7 +37,7 @@ class Catalogues:
 
     @classmethod
     def load(cls, folders: Iterable[Path]) -> Catalogues:
-        """Catalogues over `folders` (each holds `<language>/messages.po`); where two translate a text, the later wins."""
+        """Catalogues over folders that hold `<language>/messages.po`; where two translate a text, the later wins."""
         return cls(folders)
 
     def find(self, locale: str, msgid: str, plural: str | None = None, n: int = 1) -> str:
@@ -66,23 +66,22 @@ class Catalogues:
             log.get_logger(__name__).warning("translation_missing", language=language, msgid=msgid)
 
 
-_installed = Catalogues.load([KERNEL_FOLDER])
+_installed = [Catalogues.load([KERNEL_FOLDER])]
 
 
 def install(catalogues: Catalogues) -> None:
     """Make these the catalogues of the process."""
-    global _installed
-    _installed = catalogues
+    _installed[0] = catalogues
 
 
 def translate(locale: str, msgid: str, **params: object) -> str:
     """The text in a language, its {named} placeholders filled. Never raises: what is unknown stays as it stands."""
-    return fill(_installed.find(locale, msgid), params)
+    return fill(_installed[0].find(locale, msgid), params)
 
 
 def ntranslate(locale: str, singular: str, plural: str, n: int, **params: object) -> str:
     """The form of a text that the language uses for `n` things; {n} is filled too."""
-    return fill(_installed.find(locale, singular, plural, n), {"n": n, **params})
+    return fill(_installed[0].find(locale, singular, plural, n), {"n": n, **params})
 
 
 def fill(text: str, params: Mapping[str, object]) -> str:
@@ -145,7 +144,7 @@ def _read_file(path: Path) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     for message in catalogue:
         key, text = message.id, message.string
-        forms = tuple(text) if isinstance(text, (list, tuple)) else (text,)
+        forms = tuple(text) if isinstance(text, (list, tuple)) else (text or "",)
         if key and not message.fuzzy and all(forms):
             entries[key[0] if isinstance(key, (list, tuple)) else key] = (forms, form_of)
     return entries

@@ -22,9 +22,7 @@ _REQUEST_SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
 _JOB_SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 1800)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-_requests = Counter(
-    "nexus_http_requests", "Requests answered.", ["method", "route", "status"], registry=registry
-)
+_requests = Counter("nexus_http_requests", "Requests answered.", ["method", "route", "status"], registry=registry)
 _durations = Histogram(
     "nexus_http_request_duration_seconds",
     "Time from the first byte in to the last byte out.",

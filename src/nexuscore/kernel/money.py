@@ -14,11 +14,10 @@ from pydantic import Strict
 
 Factor = int | Decimal | Fraction
 
-_EXPONENTS = {
-    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
-    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
-    **dict.fromkeys("CLF UYW".split(), 4),
-    "XTR": 0,  # Telegram Stars: not ISO, but paid with all the same
+_NOT_TWO_DECIMALS = {  # from ISO 4217: Babel's figures are for display and round more (IQD 0, LBP 0)
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF XTR",  # XTR: Telegram Stars
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
 }
 _LARGEST = 2**63 - 1  # what a bigint column holds
 
@@ -117,9 +116,7 @@ class Money:
         """The amount as people of a locale write it: "S$1,234.50", "1 234,50 zł"."""
         from babel.numbers import format_currency  # heavy, and only people read this
 
-        return format_currency(
-            self.amount, self.currency, locale=_babel_locale(locale), decimal_quantization=False
-        )
+        return format_currency(self.amount, self.currency, locale=_babel_locale(locale), decimal_quantization=False)
 
     def _same(self, other: Money) -> Money:
         if not isinstance(other, Money):
@@ -132,8 +129,9 @@ class Money:
 @lru_cache(maxsize=512)
 def exponent(currency: str) -> int:
     """How many decimals a currency has (ISO 4217): 2 for SGD, 0 for JPY, 3 for KWD. ValueError for no currency."""
-    if currency in _EXPONENTS:
-        return _EXPONENTS[currency]
+    for decimals, currencies in _NOT_TWO_DECIMALS.items():
+        if currency in currencies.split():
+            return decimals
     from babel.numbers import list_currencies
 
     if currency not in list_currencies():
