@@ -158,12 +158,12 @@ def load(
         wrong |= {variable for variable, _ in found.faults}
         if found.settings is not None:
             made[cls] = found.settings
-    kernel = next((each for each in made.values() if isinstance(each, KernelSettings)), KernelSettings())
+    env: Environment = next((each.env for each in made.values() if isinstance(each, KernelSettings)), "development")
     for cls, settings in made.items():
-        refused = [(cls.variables(field), why) for field, why in settings.refusals(kernel.env)]
+        refused = [(cls.variables(field), why) for field, why in settings.refusals(env)]
         faults += [f"{variables[0]}: {why}" for variables, why in refused if not wrong.intersection(variables)]
     unknown = _unknown(classes, given)
-    if kernel.env == "production":
+    if env == "production":
         faults += unknown
     if faults:
         count = "1 setting is" if len(faults) == 1 else f"{len(faults)} settings are"
@@ -198,7 +198,7 @@ def _make(cls: type[Settings], given: Mapping[str, str]) -> _Made:
         variable = next((each for each in cls.variables(field) if each in given), None)
         if variable is not None:
             chosen[field] = variable
-    values = {field: given[variable] for field, variable in chosen.items()}
+    values: dict[str, Any] = {field: given[variable] for field, variable in chosen.items()}
     try:
         return _Made(cls(**values))
     except pydantic.ValidationError as error:
