@@ -1,34 +1,106 @@
-"""Structured logs: one JSON object a line (or a readable line in development), secrets and personal data masked."""
+"""Structured logs: one JSON object a line (or a readable line in development), secrets and personal data masked.
+
+    log = get_logger(__name__)
+    log.info("note_shelved", note=note.id)
+
+Everything written here, by us or by a library, passes `redaction`. What is bound with `bind` stands on every later line
+of the same request or job.
+"""
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 import secrets
-from typing import IO, Any, Literal, cast
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from contextvars import ContextVar
+from functools import lru_cache
+from typing import IO, Any, Literal
 
 import structlog
-from structlog.typing import FilteringBoundLogger
+from pydantic_core import to_json
+from structlog.typing import EventDict, FilteringBoundLogger
 
 from nexuscore.kernel import ids
+from nexuscore.kernel.redaction import mask, redact, redact_fields
+
+__all__ = [
+    "bind",
+    "clean_request_id",
+    "configure",
+    "get_logger",
+    "new_traceparent",
+    "parse_traceparent",
+    "redact",
+    "request_line",
+    "unbind",
+]
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+_LIBRARIES = ("alembic", "asyncio", "asyncpg", "pgqueuer", "sqlalchemy", "uvicorn", "uvicorn.access", "uvicorn.error")
+_OF_EVERY_RECORD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
+_LONGEST_TRACEBACK = 16_000
+_NEEDS_QUOTES = re.compile(r"[\s\"=\x00-\x1f\x7f-\x9f]|^$")
+
+_bound: ContextVar[Mapping[str, object] | None] = ContextVar("nexuscore_log", default=None)
 
 
-def configure(*, level: str, format: Literal["json", "text"], stream: IO[bytes] | None = None) -> None:
-    """Send all logs of the process, the standard library's included, to `stream` (standard output)."""
+class _Output:
+    """Where lines go and how they look. One for the process, so that loggers made before `configure` follow it."""
+
+    def __init__(self) -> None:
+        self.stream: IO[Any] | None = None
+        self.level = _LEVELS["info"]
+        self.json = False
+
+    def write(self, line: bytes) -> None:
+        stream = self.stream or sys.stdout
+        target: Any = getattr(stream, "buffer", stream)
+        try:
+            target.write(line.decode() if hasattr(target, "encoding") else line)
+            target.flush()
+        except (OSError, ValueError):  # the reader is gone or the stream closed: nobody is left to tell
+            return
+
+    debug = info = warning = error = critical = write
+
+
+_output = _Output()
+_Logger: Any = structlog.make_filtering_bound_logger("debug")
+
+
+def configure(*, level: str, format: Literal["json", "text"], stream: IO[Any] | None = None) -> None:
+    """Send all logs of the process to `stream` (standard output), those of libraries from WARNING up."""
+    _output.stream, _output.level, _output.json = stream, _LEVELS[level], format == "json"
+    root = logging.getLogger()
+    root.handlers[:] = [each for each in root.handlers if not isinstance(each, _FromLibraries)]
+    root.addHandler(_FromLibraries())
+    root.setLevel(max(logging.WARNING, _output.level))
+    for name in _LIBRARIES:
+        library = logging.getLogger(name)
+        library.handlers.clear()
+        library.propagate = True
+        library.setLevel(logging.NOTSET)
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
-    """A logger whose lines carry `name`."""
-    return cast(FilteringBoundLogger, structlog.get_logger(logger=name))
+    """A logger whose lines carry `name`; it may be made at import, before `configure`."""
+    logger: FilteringBoundLogger = _Logger(_output, [_complete, _render], {"logger": name})
+    return logger
 
 
 def bind(**facts: object) -> None:
-    """Add facts (request_id, org, actor …) to every later line of this task."""
-    structlog.contextvars.bind_contextvars(**facts)
+    """Put facts (request_id, org, actor …) on every later line of this request or job."""
+    _bound.set({**(_bound.get() or {}), **redact_fields(facts)})
 
 
 def unbind(*names: str) -> None:
-    """Take facts off again."""
-    structlog.contextvars.unbind_contextvars(*names)
+    """Take facts off again; without names, all of them."""
+    _bound.set({name: fact for name, fact in (_bound.get() or {}).items() if names and name not in names})
 
 
 def request_line(
@@ -39,34 +111,48 @@ def request_line(
     duration_ms: float,
     size: int,
     request_id: str,
-    trace_id: str | None = None,
     org: object = None,
     actor: object = None,
     client: str | None = None,
     agent: str | None = None,
-    queries: int = 0,
+    path: str | None = None,
     error: str | None = None,
 ) -> None:
-    """Write the one line every answered request leaves. Shorter than the general path, same names and masking."""
-
-
-def redact(value: Any) -> Any:
-    """A copy with secrets and personal data masked at any depth."""
-    return value
+    """Write the line every answered request leaves. Only `path` and `agent` are masked: the rest is known to be clean,
+    which makes this a third of the general path's work."""
+    level = "info" if status < 500 else "error"
+    if _LEVELS[level] < _output.level:
+        return
+    fields = {
+        "timestamp": _timestamp(),
+        "level": level,
+        "event": "request",
+        "logger": "nexuscore.http",
+        "request_id": request_id,
+        "org": org,
+        "actor": actor,
+        "method": method,
+        "route": route,
+        "path": path and mask(path),
+        "status": status,
+        "duration_ms": round(duration_ms, 2),
+        "size": size,
+        "client": client,
+        "agent": agent and _mask_agent(agent),
+        "error": error,
+    }
+    _output.write(_render(None, level, {name: value for name, value in fields.items() if value is not None}))
 
 
 def clean_request_id(value: str | None) -> str:
     """The caller's request id if it is harmless, else a new one."""
-    return value if value is not None and re.fullmatch(r"[A-Za-z0-9._-]{1,64}", value) else ids.new_request_id()
-
-
-_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+    return value if value is not None and _REQUEST_ID.fullmatch(value) else ids.new_request_id()
 
 
 def parse_traceparent(value: str | None) -> tuple[str, str] | None:
     """(trace id, parent id) of a W3C `traceparent` header, None when there is none or it is not valid."""
     found = _TRACEPARENT.fullmatch(value) if value else None
-    if found is None or found[1] == "ff" or (found[1] == "00" and found[4]):
+    if found is None or found[1] == "ff" or (found[1] == "00" and found[4] is not None):
         return None
     if found[2] == "0" * 32 or found[3] == "0" * 16:
         return None
@@ -74,5 +160,94 @@ def parse_traceparent(value: str | None) -> tuple[str, str] | None:
 
 
 def new_traceparent(trace_id: str | None = None) -> str:
-    """A `traceparent` for a call we make: same trace when one is given, a new span in any case."""
-    return f"00-{trace_id or ids.new_request_id()}-{secrets.token_hex(8)}-01"
+    """A `traceparent` for a call we make: a new span, in the given trace or a new one."""
+    return f"00-{trace_id or secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-[0-9a-f-]{0,100})?")
+
+
+def _complete(_: Any, level: str, fields: EventDict) -> EventDict:
+    """All of a line's fields, the four every line has first, masked."""
+    if _LEVELS[level] < _output.level:
+        raise structlog.DropEvent
+    first = {
+        "timestamp": _timestamp(),
+        "level": level,
+        "event": mask(str(fields.pop("event"))),
+        "logger": fields.pop("logger", ""),
+    }
+    failure = fields.pop("exc_info", None)
+    line = {**first, **(_bound.get() or {}), **redact_fields(fields), **first}
+    if failure:
+        line["exception"] = _traceback(failure)
+    return line
+
+
+def _render(_: Any, level: str, fields: EventDict) -> bytes:
+    if not _output.json:
+        return _readable(fields).encode(errors="backslashreplace") + b"\n"
+    try:
+        return to_json(fields, inf_nan_mode="strings") + b"\n"
+    except (ValueError, TypeError):  # half a surrogate pair, most likely
+        return json.dumps(fields, default=str).encode() + b"\n"
+
+
+def _readable(fields: Mapping[str, object]) -> str:
+    line = [str(fields["timestamp"])[11:23], f"{fields['level']:8}", str(fields["event"])]
+    tail = ""
+    for name, value in fields.items():
+        if name == "exception":
+            tail = f"\n{value}"
+        elif name not in ("timestamp", "level", "event", "logger"):
+            text = value if isinstance(value, str) else str(value)
+            line.append(f"{name}={json.dumps(text, ensure_ascii=False) if _NEEDS_QUOTES.search(text) else text}")
+    return " ".join([*line, f"({fields['logger']})"]) + tail
+
+
+def _traceback(failure: object) -> str:
+    """The end of a traceback, which names the cause, masked line by line."""
+    error = failure if isinstance(failure, BaseException) else None
+    if isinstance(failure, tuple):
+        error = failure[1]
+    elif error is None:
+        error = sys.exc_info()[1]
+    if error is None:
+        return ""
+    text = "".join(traceback.format_exception(error))[-_LONGEST_TRACEBACK:]
+    return "\n".join(mask(line) for line in text.splitlines())
+
+
+def _timestamp() -> str:
+    seconds, rest = divmod(time.time_ns(), 1_000_000_000)
+    return f"{_to_the_second(seconds)}.{rest // 1_000_000:03}Z"
+
+
+@lru_cache(maxsize=2)
+def _to_the_second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
+@lru_cache(maxsize=512)
+def _mask_agent(agent: str) -> str:
+    return mask(agent[:300])
+
+
+class _FromLibraries(logging.Handler):
+    """Takes what libraries say through the standard library into our lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = next((name for name, number in reversed(_LEVELS.items()) if number <= record.levelno), "debug")
+        fields = {name: value for name, value in vars(record).items() if name not in _OF_EVERY_RECORD}
+        try:
+            event = record.getMessage()
+        except (TypeError, ValueError):  # arguments that do not fit the text
+            event = str(record.msg)
+        try:
+            line = _complete(
+                None, level, {**fields, "event": event, "logger": record.name, "exc_info": record.exc_info}
+            )
+        except structlog.DropEvent:
+            return
+        _output.write(_render(None, level, line))

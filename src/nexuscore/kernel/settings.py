@@ -291,6 +291,7 @@ class KernelSettings(Settings, prefix=""):
     """What the ground itself needs to know."""
 
     env: Environment = Field("development", description="What this process is for; production refuses unsafe settings.")
+    title: str = Field("NexusCore", description="The product's name, in documents and pages.")
     data: Path = Field(Path("data"), description="The folder for the embedded database, keys and local files.")
     database_url: DatabaseUrl = Field(
         None,
@@ -336,6 +337,9 @@ class KernelSettings(Settings, prefix=""):
         None, description="A bearer token that signs in as a developer, until a module for identity is there."
     )
     shutdown_grace_s: float = Field(20, ge=0, description="How long a stopping process waits for requests and jobs.")
+    worker_lease_s: float = Field(
+        10, ge=2, description="How long a silent worker keeps its jobs before another takes them over."
+    )
     worker_concurrency: int = Field(10, ge=1, description="Jobs run at the same time, per process.")
     default_locale: Literal["en", "he", "pl"] = Field("en", description="The language when nobody asked for one.")
 
