@@ -20,17 +20,17 @@ _DEEPEST = 12
 _LONGEST = 8_000
 _MOST_ITEMS = 200
 
-_SECRET_WORDS = """
-    authorization bearer cookie cookies credential credentials csrf cvc cvv dsn email emails iban jwt mobile otp passcode
-    passphrase passwd password passwords phone phones pin pwd recipient recipients secret secrets signature ssn telephone
-    token tokens totp xsrf apikey
+_HIDDEN_WORDS = """
+    apikey authorization bearer cookie cookies credential credentials csrf cvc cvv dsn email emails iban jwt mobile otp
+    passcode passphrase passwd password passwords phone phones pin pwd recipient recipients secret secrets signature ssn
+    telephone token tokens totp xsrf
 """
-_SECRET_ENDINGS = """
+_HIDDEN_ENDINGS = """
     access_key api_key auth_key billing_address birth_date card_number code_hash database_url encryption_key first_name
     full_name last_name master_key private_key recovery_code recovery_codes session_id signing_key verification_code
 """
 _COUNTS = "budget count cost len length limit max min size tokens total used"
-_SECRETS, _ENDINGS, _COUNTED = frozenset(_SECRET_WORDS.split()), tuple(_SECRET_ENDINGS.split()), _COUNTS.split()
+_SECRETS, _ENDINGS, _COUNTED = frozenset(_HIDDEN_WORDS.split()), tuple(_HIDDEN_ENDINGS.split()), _COUNTS.split()
 _KEY_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 _ASSIGNED_WORDS = ("passw", "pwd", "secret", "token", "key", "authorization", "cookie", "otp", "signature")
