@@ -210,7 +210,7 @@ async def _launch_or_adopt(
 ) -> tuple[Server, asyncpg.Connection]:
     until = time.monotonic() + READY_WITHIN
     while True:
-        server = Server(socket, orphan is not None, orphan or _launch(data, command, account))
+        server = Server(socket, orphan is not None, orphan or _launch(data, command, account, socket))
         try:
             return server, await _connect(server, data)
         except PostgresError as error:
@@ -225,8 +225,8 @@ async def _launch_or_adopt(
         await asyncio.sleep(0.1)
 
 
-def _launch(data: Path, command: list[str], account: Account) -> psutil.Process:
-    (data / "pg" / "postmaster.pid").unlink(missing_ok=True)  # stale, or `_running` had found the server
+def _launch(data: Path, command: list[str], account: Account, socket: Path) -> psutil.Process:
+    _clear_stale_pid(data / "pg", socket)
     log = data / "postgres.log"
     if log.exists() and log.stat().st_size > LOG_LIMIT:
         log.replace(data / "postgres.log.1")
@@ -241,6 +241,14 @@ def _launch(data: Path, command: list[str], account: Account) -> psutil.Process:
             start_new_session=True,  # Ctrl-C is for us; we then stop the server in order
             **account,
         )
+
+
+def _clear_stale_pid(pg: Path, socket: Path) -> None:
+    """PostgreSQL heals the files of a dead server itself, unless its pid is a stranger's by now or not yet buried."""
+    with contextlib.suppress(FileNotFoundError, IndexError, ValueError):
+        if psutil.pid_exists(int((pg / "postmaster.pid").read_text().split()[0])):
+            (pg / "postmaster.pid").unlink()
+            (socket / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
 
 
 async def _connect(server: Server, data: Path) -> asyncpg.Connection:
@@ -266,11 +274,15 @@ async def _connect(server: Server, data: Path) -> asyncpg.Connection:
 async def _end(process: psutil.Process) -> None:
     """Stop the server fast, and if it does not obey, at once; either way no committed row is lost."""
     for order in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
-        with contextlib.suppress(psutil.TimeoutExpired, psutil.NoSuchProcess):
+        with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(order)
-            await asyncio.to_thread(process.wait, STOP_WITHIN)
+        until = time.monotonic() + STOP_WITHIN
+        while _alive(process) and time.monotonic() < until:
+            await asyncio.sleep(0.01)
         if not _alive(process):
-            return
+            break
+    with contextlib.suppress(psutil.Error):
+        process.wait(0)  # buries it, if it is our child
 
 
 def _alive(process: psutil.Process) -> bool:
@@ -364,10 +376,11 @@ def _account(pg: Path) -> Account:
 
 def _open_the_way(data: Path) -> None:
     """Let that system user pass through the folders above the data and the binaries, without letting it look around."""
-    installed = Path(_binary("postgres")).parent.parent
-    for path in (installed, *installed.rglob("*")):
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if not mode & stat.S_IROTH:
+    binary = Path(_binary("postgres"))
+    installed = binary.parent.parent
+    if not binary.stat().st_mode & stat.S_IXOTH:  # installed under a strict umask
+        for path in (installed, *installed.rglob("*")):
+            mode = stat.S_IMODE(path.stat().st_mode)
             path.chmod(mode | (mode & 0o500) >> 6)
     for folder in (data, *data.parents, *installed.parents):
         mode = stat.S_IMODE(folder.stat().st_mode)
