@@ -1,0 +1,1 @@
+"""Apps a user could have written, on the public API alone."""

@@ -1,0 +1,215 @@
+"""The composed application: what every module added, and the process's own parts.
+
+`compose` is pure: it reads manifests and settings, checks them together, and opens nothing.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Iterable, MutableMapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+from nexuscore.kernel import clock, i18n
+from nexuscore.kernel.access import SYSTEM, Actor, Permission
+from nexuscore.kernel.base import kernel
+from nexuscore.kernel.cache import Cache
+from nexuscore.kernel.crypto import Keyring, load_or_create_secret
+from nexuscore.kernel.ctx import Ctx
+from nexuscore.kernel.db import Database, Scope
+from nexuscore.kernel.errors import ConfigurationError
+from nexuscore.kernel.events import Event, Listener
+from nexuscore.kernel.http.asgi import build
+from nexuscore.kernel.http.auth import Authenticator, DevelopmentToken
+from nexuscore.kernel.jobs import Outcall, Schedule, Worker
+from nexuscore.kernel.module import Module, in_order
+from nexuscore.kernel.settings import KernelSettings, Loaded, load
+
+S = TypeVar("S")
+
+
+class App:
+    """A composed app. As an ASGI application it serves; `context` runs a verb outside a request."""
+
+    def __init__(self, modules: Sequence[Module], settings: Loaded) -> None:
+        self.modules = tuple(modules)
+        self.settings = settings
+        self.kernel = settings[KernelSettings]
+        self.permissions: dict[str, Permission] = {
+            p.name: p for module in modules for p in module.permissions
+        }
+        self.event_types: dict[str, type[Event]] = {
+            event.type: event for module in modules for event in module.events
+        }
+        self.listeners: tuple[Listener, ...] = tuple(
+            listener for module in modules for listener in module.listeners
+        )
+        self.workers: dict[str, Worker | Outcall[Any, Any, Any]] = {
+            worker.job.name: worker for module in modules for worker in module.workers
+        }
+        self.schedules: dict[str, Schedule] = {
+            schedule.name: schedule for module in modules for schedule in module.schedules
+        }
+        self._heard_by: dict[type[Event] | None, tuple[Listener, ...]] = {}
+        self._database: Database | None = None
+        self._keyring: Keyring | None = None
+        self.cache = Cache()
+        self.authenticator = self.filler(Authenticator, DevelopmentToken())
+        self.stopping = asyncio.Event()
+        self._asgi = build(self)
+
+    async def __call__(
+        self, scope: MutableMapping[str, Any], receive: Any, send: Any
+    ) -> None:
+        await self._asgi(scope, receive, send)
+
+    @property
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document of every operation."""
+        return self._asgi.openapi()
+
+    @property
+    def database(self) -> Database:
+        """The open database; only after `start`."""
+        if self._database is None:
+            raise RuntimeError("the app is not started")
+        return self._database
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keys everything sealed or signed goes through."""
+        if self._keyring is None:
+            current = self.kernel.secret_key
+            self._keyring = Keyring.from_secrets(
+                current.get_secret_value() if current else load_or_create_secret(self.kernel.data),
+                [key.get_secret_value() for key in self.kernel.secret_keys_previous],
+            )
+        return self._keyring
+
+    def listeners_of(self, event: type[Event] | None) -> tuple[Listener, ...]:
+        """Who is told of `event`: those who asked for its type, and those who asked for all."""
+        found = self._heard_by.get(event)
+        if found is None:
+            found = tuple(
+                each
+                for each in self.listeners
+                if each.event is Event or (event is not None and issubclass(event, each.event))
+            )
+            self._heard_by[event] = found
+        return found
+
+    def fillers(self, kind: type[S]) -> tuple[S, ...]:
+        """What modules contributed to the slot of `kind`, in their order."""
+        return tuple(
+            each for module in self.modules for each in module.contributes if isinstance(each, kind)
+        )
+
+    def filler(self, kind: type[S], default: S) -> S:
+        """The one that fills a single slot, or `default`."""
+        return next(iter(self.fillers(kind)), default)
+
+    @asynccontextmanager
+    async def context(
+        self,
+        *,
+        org: UUID | None = None,
+        actor: Actor = SYSTEM,
+        locale: str = "en",
+        request_id: str = "",
+        across: bool = False,
+    ) -> AsyncIterator[Ctx]:
+        """A context in a transaction of its own, for jobs, commands and tests."""
+        async with self.database.transaction(Scope(org, across)) as db:
+            ctx = Ctx(self, db, org, actor, clock.now(), locale, request_id)
+            yield ctx
+            await ctx.flush()
+
+    async def start(self, dsn: str | None = None, database: Database | None = None) -> None:
+        """Open what the process needs to answer: `dsn`, or the database the settings name."""
+        i18n.install(
+            i18n.Catalogues.load(module.locale for module in self.modules if module.locale)
+        )
+        settings = self.kernel
+        self._database = database or Database(
+            dsn or database_url(settings),
+            minimum=settings.pool_min,
+            maximum=settings.pool_max,
+            statement_timeout_ms=settings.statement_timeout_ms,
+        )
+        await self._database.start()
+
+    async def stop(self) -> None:
+        """Close it again."""
+        if self._database is not None:
+            await self._database.stop()
+            self._database = None
+
+
+def database_url(settings: KernelSettings) -> str:
+    """The database the settings name; without one, `nexus serve` has to start its own."""
+    if settings.database_url is None:
+        raise ConfigurationError(
+            "DATABASE_URL is not set. Run `nexus serve`, which starts a database of its own."
+        )
+    return settings.database_url.get_secret_value()
+
+
+def compose(modules: Iterable[Module], *, settings: Loaded | None = None) -> App:
+    """The app these modules make, or one `ConfigurationError` that names every fault."""
+    placed = [_placed(module) for module in (kernel, *modules)]
+    ordered, faults = in_order(placed)
+    faults += _duplicates(ordered)
+    faults += _slot_faults(ordered)
+    if faults:
+        raise ConfigurationError("\n".join(f"- {fault}" for fault in faults))
+    classes = [KernelSettings, *(cls for module in ordered for cls in module.settings)]
+    return App(ordered, settings or load(classes))
+
+
+def _placed(module: Module) -> Module:
+    if module.folder is not None or not module.package:
+        return module
+    file = getattr(sys.modules.get(module.package), "__file__", None)
+    return module if file is None else replace(module, folder=Path(file).parent)
+
+
+def _duplicates(modules: Sequence[Module]) -> list[str]:
+    faults = []
+    for what, names in (
+        ("event type", [(e.type, m.name) for m in modules for e in m.events]),
+        ("job", [(w.job.name, m.name) for m in modules for w in m.workers]),
+        ("schedule", [(s.name, m.name) for m in modules for s in m.schedules]),
+        ("listener", [(each.name, m.name) for m in modules for each in m.listeners]),
+        ("permission", [(p.name, m.name) for m in modules for p in m.permissions]),
+        ("slot", [(s.kind.__qualname__, m.name) for m in modules for s in m.slots]),
+    ):
+        owners: dict[str, str] = {}
+        for name, module in names:
+            if name in owners:
+                faults.append(f"{what} {name!r} is declared by {owners[name]!r} and by {module!r}")
+            owners.setdefault(name, module)
+    return faults
+
+
+def _slot_faults(modules: Sequence[Module]) -> list[str]:
+    faults = []
+    slots = [(slot, module.name) for module in modules for slot in module.slots]
+    fills = [(each, module.name) for module in modules for each in module.contributes]
+    for slot, owner in slots:
+        fillers = [name for each, name in fills if isinstance(each, slot.kind)]
+        if slot.single and len(fillers) > 1:
+            faults.append(
+                f"slot {slot.kind.__qualname__} of {owner!r} takes one filler"
+                f" and is filled by {', '.join(map(repr, fillers))}"
+            )
+        if slot.required and not fillers:
+            faults.append(f"slot {slot.kind.__qualname__} of {owner!r} must be filled by a module")
+    kinds = tuple(slot.kind for slot, _ in slots)
+    for each, name in fills:
+        if not isinstance(each, kinds):
+            faults.append(
+                f"module {name!r} contributes a {type(each).__qualname__}, but nobody asks for one"
+            )
+    return faults

@@ -1,0 +1,35 @@
+"""The kernel's own manifest: the tables, jobs and events that are there before any module."""
+
+from datetime import timedelta
+
+from nexuscore.kernel.access import PermissionDenied
+from nexuscore.kernel.ctx import Ctx
+from nexuscore.kernel.events import Heard, LoggedEvent
+from nexuscore.kernel.http.auth import Authenticator
+from nexuscore.kernel.jobs import Worker, every
+from nexuscore.kernel.module import Module, Slot
+from nexuscore.kernel.queue import Listen, Tick, Ticked, run_tick
+
+
+async def _listen(ctx: Ctx, job: Listen) -> None:
+    """Never called: `queue.work` tells listeners one by one, each in its own transaction."""
+
+
+@every("17 3 * * *")
+async def sweep(ctx: Ctx) -> None:
+    """Make room: old outcomes of jobs, old marks of listeners, and next months' partitions."""
+    month = ctx.now - timedelta(days=30)
+    await ctx.db.raw("DELETE FROM pgqueuer_log WHERE created < $1", month)
+    await ctx.db.raw("DELETE FROM heard WHERE heard_at < $1", month)
+    await ctx.db.raw("SELECT nexus_event_partitions(3)")
+
+
+kernel = Module(
+    name="kernel",
+    package=__package__,
+    tables=(LoggedEvent, Heard, Ticked),
+    events=(PermissionDenied,),
+    workers=(Worker(Listen, _listen), Worker(Tick, run_tick)),
+    schedules=(sweep,),
+    slots=(Slot(Authenticator, single=True),),
+)

@@ -1,0 +1,19 @@
+"""HTTP: the only FastAPI in the kernel. What a module's `routes.py` needs is re-exported here."""
+
+from nexuscore.kernel.http.answers import Problem, Reply, Schema
+from nexuscore.kernel.http.exchange import Exchange
+from nexuscore.kernel.http.routes import Can, Public, Routes, SignedIn
+from nexuscore.kernel.paging import Page, PageQuery
+
+__all__ = [
+    "Can",
+    "Exchange",
+    "Page",
+    "PageQuery",
+    "Problem",
+    "Public",
+    "Reply",
+    "Routes",
+    "Schema",
+    "SignedIn",
+]

@@ -1,0 +1,65 @@
+"""Is it alive, is it ready: for load balancers and for people."""
+
+from time import monotonic
+from typing import Annotated
+
+from pydantic_core import to_json
+
+from nexuscore.kernel.http.answers import Reply
+from nexuscore.kernel.http.exchange import Exchange
+from nexuscore.kernel.http.routes import Public, Routes
+from nexuscore.kernel import metrics
+
+health_routes = Routes("", tag="Health", outside_api=True)
+Anybody = Annotated[Exchange, Public("Load balancers and monitors do not sign in.")]
+_born = monotonic()
+
+
+@health_routes.get("/health")
+async def health(exchange: Anybody) -> Reply:
+    """The state of the process and of what it depends on."""
+    database = await _database(exchange)
+    status = "healthy" if database == "up" else "unhealthy"
+    return _reply(
+        200 if database == "up" else 503,
+        {"status": status, "uptime_s": round(monotonic() - _born), "checks": {"database": database}},
+    )
+
+
+@health_routes.get("/health/live")
+async def live(exchange: Anybody) -> Reply:
+    """Whether the process answers at all. Never depends on anything else."""
+    return _reply(200, {"status": "alive", "uptime_s": round(monotonic() - _born)})
+
+
+@health_routes.get("/health/ready")
+async def ready(exchange: Anybody) -> Reply:
+    """Whether to send it requests: not while it starts, drains, or lacks its database."""
+    if exchange.app.stopping.is_set():
+        return _reply(503, {"status": "stopping"})
+    database = await _database(exchange)
+    ok = database == "up"
+    return _reply(
+        200 if ok else 503,
+        {"status": "ready" if ok else "not_ready", "checks": {"database": database}},
+    )
+
+
+@health_routes.get("/metrics")
+async def prometheus(exchange: Anybody) -> Reply:
+    """The process's figures in Prometheus's text format."""
+    body, media = metrics.render()
+    return Reply(body=body, media=media)
+
+
+async def _database(exchange: Exchange) -> str:
+    try:
+        async with exchange.app.database.transaction() as db:
+            await db.raw("SELECT 1")
+    except Exception:
+        return "down"
+    return "up"
+
+
+def _reply(status: int, body: dict[str, object]) -> Reply:
+    return Reply(status, to_json(body)).header("cache-control", "no-store")

@@ -1,0 +1,125 @@
+"""Operations as a module's `routes.py` declares them. `run.py` runs them.
+
+    routes = Routes("/notes", tag="Notes")
+    CanWrite = Annotated[Ctx, Can("notes.write")]
+
+    @routes.post("", answer=NoteOut, status=201)
+    async def create_note(ctx: CanWrite, new: NewNote) -> Note:
+        return await service.create(ctx, new)
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from nexuscore.kernel.access import Permission, Rule
+from nexuscore.kernel.errors import NexusError
+
+F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
+LoadRow = Callable[..., Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Can:
+    """The permission a context parameter asks for, written in its type.
+
+    `row` loads the row the path names, with the path's parameters, as `ctx.row`; `rule` then says
+    whether this actor may touch that row. A row of another organisation is a row that is not there.
+    """
+
+    permission: Permission | str
+    row: LoadRow | None = None
+    rule: Rule | None = None
+
+    @property
+    def name(self) -> str:
+        """The permission's name, as it is declared in a manifest."""
+        return self.permission if isinstance(self.permission, str) else self.permission.name
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A context anybody may have who says who they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Public:
+    """A context for everybody; the reason is shown beside the operation."""
+
+    reason: str
+
+
+Admission = Can | SignedIn | Public
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One operation as its module declared it."""
+
+    method: str
+    path: str
+    tag: str
+    endpoint: Callable[..., Awaitable[Any]]
+    answer: Any
+    status: int
+    errors: tuple[type[NexusError], ...]
+    max_body: int | None
+    outside_api: bool
+
+
+class Routes:
+    """A module's operations under one prefix of the API."""
+
+    def __init__(self, prefix: str, *, tag: str, outside_api: bool = False) -> None:
+        self.prefix = prefix
+        self.tag = tag
+        self.outside_api = outside_api
+        self.operations: list[Operation] = []
+
+    def get(self, path: str = "", **rest: Any) -> Callable[[F], F]:
+        """A read."""
+        return self._operation("GET", path, **rest)
+
+    def post(self, path: str = "", **rest: Any) -> Callable[[F], F]:
+        """A creation or an act."""
+        return self._operation("POST", path, **rest)
+
+    def patch(self, path: str = "", **rest: Any) -> Callable[[F], F]:
+        """A change of some fields."""
+        return self._operation("PATCH", path, **rest)
+
+    def put(self, path: str = "", **rest: Any) -> Callable[[F], F]:
+        """A replacement."""
+        return self._operation("PUT", path, **rest)
+
+    def delete(self, path: str = "", **rest: Any) -> Callable[[F], F]:
+        """A removal; answers 204 unless it says otherwise."""
+        return self._operation("DELETE", path, **{"status": 204, **rest})
+
+    def _operation(
+        self,
+        method: str,
+        path: str,
+        *,
+        answer: Any = None,
+        status: int = 200,
+        errors: Sequence[type[NexusError]] = (),
+        max_body: int | None = None,
+    ) -> Callable[[F], F]:
+        def declare(endpoint: F) -> F:
+            self.operations.append(
+                Operation(
+                    method=method,
+                    path=self.prefix + path,
+                    tag=self.tag,
+                    endpoint=endpoint,
+                    answer=answer,
+                    status=status,
+                    errors=tuple(errors),
+                    max_body=max_body,
+                    outside_api=self.outside_api,
+                )
+            )
+            return endpoint
+
+        return declare

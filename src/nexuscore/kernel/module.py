@@ -1,0 +1,95 @@
+"""The manifest: one page that says everything a module adds to the house."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nexuscore.kernel.access import Permission
+from nexuscore.kernel.events import Event, Listener
+from nexuscore.kernel.jobs import Outcall, Schedule, Worker
+from nexuscore.kernel.settings import Settings
+from nexuscore.kernel.tables import Table
+
+if TYPE_CHECKING:
+    import typer
+
+    from nexuscore.kernel.http.routes import Routes
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A question a module asks of others: they fill it with values of `kind`.
+
+    A `single` slot takes one filler at most; with `required`, the app does not start without one.
+    """
+
+    kind: type[Any]
+    single: bool = False
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """What a module adds. `package` is the dotted name of its folder: write `package=__package__`."""
+
+    name: str
+    package: str | None
+    needs: tuple[str, ...] = ()
+    settings: tuple[type[Settings], ...] = ()
+    tables: tuple[type[Table], ...] = ()
+    routes: tuple["Routes", ...] = ()
+    events: tuple[type[Event], ...] = ()
+    listeners: tuple[Listener, ...] = ()
+    workers: tuple[Worker | Outcall[Any, Any, Any], ...] = ()
+    schedules: tuple[Schedule, ...] = ()
+    permissions: tuple[Permission, ...] = ()
+    slots: tuple[Slot, ...] = ()
+    contributes: tuple[object, ...] = ()
+    commands: "typer.Typer | None" = None
+    folder: Path | None = None
+
+    @property
+    def migrations(self) -> Path | None:
+        """The folder of this module's migrations, if it has any."""
+        return self._beside("migrations")
+
+    @property
+    def locale(self) -> Path | None:
+        """The folder of this module's catalogues, if it has any."""
+        return self._beside("locale")
+
+    def _beside(self, name: str) -> Path | None:
+        place = self.folder / name if self.folder is not None else None
+        return place if place is not None and place.is_dir() else None
+
+
+def in_order(modules: Sequence[Module]) -> tuple[list[Module], list[str]]:
+    """The modules with what each needs before it, and what is wrong with their names and needs."""
+    faults: list[str] = []
+    by_name: dict[str, Module] = {}
+    for module in modules:
+        if module.name in by_name:
+            faults.append(f"two modules are called {module.name!r}")
+        by_name.setdefault(module.name, module)
+    ordered: list[Module] = []
+    state: dict[str, str] = {}
+
+    def visit(module: Module, path: tuple[str, ...]) -> None:
+        if state.get(module.name) == "done":
+            return
+        if module.name in path:
+            faults.append(f"modules need each other in a circle: {' → '.join((*path, module.name))}")
+            return
+        for need in module.needs:
+            if need not in by_name:
+                faults.append(f"module {module.name!r} needs {need!r}, which is not in the app")
+            elif state.get(need) != "done":
+                visit(by_name[need], (*path, module.name))
+        if state.get(module.name) != "done":
+            state[module.name] = "done"
+            ordered.append(module)
+
+    for module in by_name.values():
+        visit(module, ())
+    return ordered, faults
