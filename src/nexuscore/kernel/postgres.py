@@ -197,12 +197,20 @@ async def _serve(data: Path, lock: int, *, durable: bool) -> Server:
         orphan = None
     server, connection = await _launch_or_adopt(data, command, account, socket, orphan)
     try:
+        await _create_database(connection)
+    except BaseException:
+        await _end(server._process)
+        raise
+    server._lock = lock
+    return server
+
+
+async def _create_database(connection: asyncpg.Connection) -> None:
+    try:
         if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
             await connection.execute(f"CREATE DATABASE {DATABASE}")
     finally:
         await connection.close()
-    server._lock = lock
-    return server
 
 
 async def _launch_or_adopt(
