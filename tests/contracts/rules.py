@@ -186,6 +186,18 @@ def manifests_are_for_main(tree: Tree) -> list[str]:
     ]
 
 
+def kernel_looks_down(tree: Tree) -> list[str]:
+    """The kernel knows nothing above it, not even as a type; import-linter leaves imports for types alone."""
+    above = tuple(f"nexuscore.{name}." for name in ("modules", "console", "main", "cli"))
+    return [
+        f"{source.path}:{item.line}: the kernel imports {item.target}, from above"
+        for source in tree.sources
+        if source.name.startswith("nexuscore.kernel")
+        for item in source.imports
+        if f"{item.target}.".startswith(above)
+    ]
+
+
 def web_at_the_edge(tree: Tree) -> list[str]:
     """FastAPI and Starlette stay in `routes.py`, `pages.py` and `kernel/http/`."""
     return [
@@ -245,6 +257,7 @@ RULES: tuple[Rule, ...] = (
     rooms_form_no_circle,
     front_doors_only,
     manifests_are_for_main,
+    kernel_looks_down,
     web_at_the_edge,
     no_hidden_imports,
     files_are_short,

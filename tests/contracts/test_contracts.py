@@ -53,6 +53,8 @@ BROKEN = [
     ("front_doors_only", "src/nexuscore/main.py", "from notes import tables", "into tables"),
     ("manifests_are_for_main", "src/nexuscore/cli.py", "from nexuscore.modules.mail.module import module", "of mail"),
     ("manifests_are_for_main", f"{MAIL}/service.py", "from nexuscore.modules.mail import module", "manifest of mail"),
+    ("kernel_looks_down", "src/nexuscore/kernel/x.py", "if T:\n from nexuscore.modules import mail", "from above"),
+    ("kernel_looks_down", "src/nexuscore/kernel/tests/x.py", "import nexuscore.main", "from above"),
     ("web_at_the_edge", f"{MAIL}/service.py", "from fastapi import Depends", "imports fastapi.Depends"),
     ("web_at_the_edge", "src/nexuscore/kernel/ctx.py", "def f():\n import starlette.requests", "imports starlette"),
     ("no_hidden_imports", f"{MAIL}/service.py", "def f():\n import nexuscore.kernel", "inside a function"),
