@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from pydantic import Strict
+from babel import Locale, UnknownLocaleError
+from babel.numbers import NumberPattern, list_currencies, parse_pattern
+from pydantic import ConfigDict, Strict
 
 Factor = int | Decimal | Fraction
 
@@ -28,6 +30,8 @@ class Money:
 
     Arithmetic stays within a currency and is exact; what must round rounds half away from zero, once.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = {"extra": "forbid"}
 
     minor: Annotated[int, Strict()]
     currency: str
@@ -47,6 +51,8 @@ class Money:
     @classmethod
     def parse(cls, text: str, currency: str) -> Money:
         """The amount written as plain digits with a dot ("12.30"); no more decimals than the currency has."""
+        if not isinstance(text, str):
+            raise TypeError(f"an amount is written as text, not {type(text).__name__}")
         places = exponent(currency)
         found = re.fullmatch(r"([+-]?)(\d{1,19})(?:\.(\d+))?", text.strip(), re.ASCII)
         if found is None:
@@ -114,9 +120,8 @@ class Money:
 
     def format(self, locale: str) -> str:
         """The amount as people of a locale write it: "S$1,234.50", "1 234,50 zł"."""
-        from babel.numbers import format_currency  # heavy, and only people read this
-
-        return format_currency(self.amount, self.currency, locale=_babel_locale(locale), decimal_quantization=False)
+        pattern = _pattern(locale, exponent(self.currency))
+        return str(pattern.apply(self.amount, _locale(locale), currency=self.currency, currency_digits=False))
 
     def _same(self, other: Money) -> Money:
         if not isinstance(other, Money):
@@ -132,8 +137,6 @@ def exponent(currency: str) -> int:
     for decimals, currencies in _NOT_TWO_DECIMALS.items():
         if currency in currencies.split():
             return decimals
-    from babel.numbers import list_currencies
-
     if currency not in list_currencies():
         raise ValueError(f"{currency!r} is not a currency code")
     return 2
@@ -151,5 +154,16 @@ def _round(value: Fraction) -> int:
 
 
 @lru_cache(maxsize=256)
-def _babel_locale(locale: str) -> str:
-    return locale.replace("-", "_")
+def _locale(locale: str) -> Locale:
+    try:
+        return Locale.parse(locale.replace("-", "_"))
+    except (ValueError, UnknownLocaleError):
+        return Locale("en")
+
+
+@lru_cache(maxsize=256)
+def _pattern(locale: str, places: int) -> NumberPattern:
+    """How a locale writes currencies, with the decimals of ISO 4217 in place of those for display."""
+    pattern = parse_pattern(_locale(locale).currency_formats["standard"].pattern)
+    pattern.frac_prec = (places, places)
+    return pattern
