@@ -37,9 +37,7 @@ async def get(ctx: Ctx, note_id: UUID) -> Note:
 
 async def create(ctx: Ctx, new: NewNote) -> Note:
     """Write a note."""
-    note = await ctx.db.one(
-        _CREATE, title=new.title, body=new.body, tags=new.tags, created_by=ctx.actor.id
-    )
+    note = await ctx.db.one(_CREATE, title=new.title, body=new.body, tags=new.tags, created_by=ctx.actor.id)
     ctx.emit(NoteCreated(note_id=note.id, title=note.title))
     return note
 

@@ -43,6 +43,7 @@ class Actor:
     id: UUID | None = None
     permissions: frozenset[str] = frozenset()
     session: UUID | None = None
+    fresh: bool = False  # proved who they are again a moment ago
     ip: str | None = None
     agent: str | None = None
     facts: dict[str, Any] = field(default_factory=dict, compare=False)
@@ -70,6 +71,12 @@ def require(ctx: "Ctx", permission: str) -> None:
     if not ctx.actor.known:
         raise AuthenticationError
     raise AuthorizationError(details={"permission": permission})
+
+
+def require_fresh(ctx: "Ctx") -> None:
+    """Stop here unless the actor proved who they are a moment ago."""
+    if not ctx.actor.fresh:
+        raise AuthenticationError("Please confirm that it is you, then try again.", code="reauthentication_required")
 
 
 def owns(ctx: "Ctx", row: Any, column: str = "created_by") -> bool:

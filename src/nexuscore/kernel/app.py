@@ -25,7 +25,7 @@ from nexuscore.kernel.http.asgi import build
 from nexuscore.kernel.http.auth import Authenticator, DevelopmentToken
 from nexuscore.kernel.jobs import Outcall, Schedule, Worker
 from nexuscore.kernel.module import Module, in_order
-from nexuscore.kernel.settings import KernelSettings, Loaded, load
+from nexuscore.kernel.settings import KernelSettings, Loaded, Settings, load
 
 S = TypeVar("S")
 
@@ -37,15 +37,9 @@ class App:
         self.modules = tuple(modules)
         self.settings = settings
         self.kernel = settings[KernelSettings]
-        self.permissions: dict[str, Permission] = {
-            p.name: p for module in modules for p in module.permissions
-        }
-        self.event_types: dict[str, type[Event]] = {
-            event.type: event for module in modules for event in module.events
-        }
-        self.listeners: tuple[Listener, ...] = tuple(
-            listener for module in modules for listener in module.listeners
-        )
+        self.permissions: dict[str, Permission] = {p.name: p for module in modules for p in module.permissions}
+        self.event_types: dict[str, type[Event]] = {event.type: event for module in modules for event in module.events}
+        self.listeners: tuple[Listener, ...] = tuple(listener for module in modules for listener in module.listeners)
         self.workers: dict[str, Worker | Outcall[Any, Any, Any]] = {
             worker.job.name: worker for module in modules for worker in module.workers
         }
@@ -56,13 +50,12 @@ class App:
         self._database: Database | None = None
         self._keyring: Keyring | None = None
         self.cache = Cache()
-        self.authenticator = self.filler(Authenticator, DevelopmentToken())
+        filled = self.fillers(Authenticator)  # type: ignore[type-abstract]  # asked for, not made
+        self.authenticator: Authenticator = filled[0] if filled else DevelopmentToken()
         self.stopping = asyncio.Event()
         self._asgi = build(self)
 
-    async def __call__(
-        self, scope: MutableMapping[str, Any], receive: Any, send: Any
-    ) -> None:
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         await self._asgi(scope, receive, send)
 
     @property
@@ -102,13 +95,7 @@ class App:
 
     def fillers(self, kind: type[S]) -> tuple[S, ...]:
         """What modules contributed to the slot of `kind`, in their order."""
-        return tuple(
-            each for module in self.modules for each in module.contributes if isinstance(each, kind)
-        )
-
-    def filler(self, kind: type[S], default: S) -> S:
-        """The one that fills a single slot, or `default`."""
-        return next(iter(self.fillers(kind)), default)
+        return tuple(each for module in self.modules for each in module.contributes if isinstance(each, kind))
 
     @asynccontextmanager
     async def context(
@@ -128,9 +115,7 @@ class App:
 
     async def start(self, dsn: str | None = None, database: Database | None = None) -> None:
         """Open what the process needs to answer: `dsn`, or the database the settings name."""
-        i18n.install(
-            i18n.Catalogues.load(module.locale for module in self.modules if module.locale)
-        )
+        i18n.install(i18n.Catalogues.load(module.locale for module in self.modules if module.locale))
         settings = self.kernel
         self._database = database or Database(
             dsn or database_url(settings),
@@ -150,9 +135,7 @@ class App:
 def database_url(settings: KernelSettings) -> str:
     """The database the settings name; without one, `nexus serve` has to start its own."""
     if settings.database_url is None:
-        raise ConfigurationError(
-            "DATABASE_URL is not set. Run `nexus serve`, which starts a database of its own."
-        )
+        raise ConfigurationError("DATABASE_URL is not set. Run `nexus serve`, which starts a database of its own.")
     return settings.database_url.get_secret_value()
 
 
@@ -164,7 +147,7 @@ def compose(modules: Iterable[Module], *, settings: Loaded | None = None) -> App
     faults += _slot_faults(ordered)
     if faults:
         raise ConfigurationError("\n".join(f"- {fault}" for fault in faults))
-    classes = [KernelSettings, *(cls for module in ordered for cls in module.settings)]
+    classes: list[type[Settings]] = [KernelSettings, *(cls for module in ordered for cls in module.settings)]
     return App(ordered, settings or load(classes))
 
 
@@ -209,7 +192,5 @@ def _slot_faults(modules: Sequence[Module]) -> list[str]:
     kinds = tuple(slot.kind for slot, _ in slots)
     for each, name in fills:
         if not isinstance(each, kinds):
-            faults.append(
-                f"module {name!r} contributes a {type(each).__qualname__}, but nobody asks for one"
-            )
+            faults.append(f"module {name!r} contributes a {type(each).__qualname__}, but nobody asks for one")
     return faults

@@ -7,7 +7,7 @@ from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.events import Heard, LoggedEvent
 from nexuscore.kernel.http.auth import Authenticator
 from nexuscore.kernel.jobs import Worker, every
-from nexuscore.kernel.module import Module, Slot
+from nexuscore.kernel.module import Greeting, Module, Slot
 from nexuscore.kernel.queue import Listen, Tick, Ticked, run_tick
 
 
@@ -31,5 +31,5 @@ kernel = Module(
     events=(PermissionDenied,),
     workers=(Worker(Listen, _listen), Worker(Tick, run_tick)),
     schedules=(sweep,),
-    slots=(Slot(Authenticator, single=True),),
+    slots=(Slot(Authenticator, single=True), Slot(Greeting)),
 )

@@ -56,8 +56,7 @@ class Ctx:
             self.jobs.append(
                 PendingJob(
                     "kernel.listen",
-                    b'{"event_id":"%s","time":"%s"}'
-                    % (str(id).encode(), self.now.isoformat().encode()),
+                    b'{"event_id":"%s","time":"%s"}' % (str(id).encode(), self.now.isoformat().encode()),
                     self.headers(),
                 )
             )

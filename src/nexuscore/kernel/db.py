@@ -29,9 +29,10 @@ from nexuscore.kernel.errors import (
 )
 from nexuscore.kernel.paging import Listing, PageQuery, as_page
 from nexuscore.kernel.statements import prepare
-from nexuscore.kernel.tables import ACROSS_ROLE, APP_ROLE
+from nexuscore.kernel.tables import ACROSS_ROLE, APP_ROLE, Table
 
 T = TypeVar("T")
+M = TypeVar("M", bound=Table)
 Ts = TypeVarTuple("Ts")
 
 
@@ -90,13 +91,9 @@ class Db:
         self.seconds = 0.0
 
     @overload
-    async def first(
-        self, statement: TypedReturnsRows[T], /, **given: Any
-    ) -> T | None: ...
+    async def first(self, statement: TypedReturnsRows[M], /, **given: Any) -> M | None: ...
     @overload
-    async def first(
-        self, statement: TypedReturnsRows[*Ts], /, **given: Any
-    ) -> Any | None: ...
+    async def first(self, statement: TypedReturnsRows[*Ts], /, **given: Any) -> Any: ...
     async def first(self, statement: Executable, /, **given: Any) -> Any:
         """The first row, or None."""
         sql, arguments = prepare(statement, given)
@@ -107,7 +104,7 @@ class Db:
             self._count(started)
 
     @overload
-    async def one(self, statement: TypedReturnsRows[T], /, **given: Any) -> T: ...
+    async def one(self, statement: TypedReturnsRows[M], /, **given: Any) -> M: ...
     @overload
     async def one(self, statement: TypedReturnsRows[*Ts], /, **given: Any) -> Any: ...
     async def one(self, statement: Any, /, **given: Any) -> Any:
@@ -118,11 +115,9 @@ class Db:
         return row
 
     @overload
-    async def all(self, statement: TypedReturnsRows[T], /, **given: Any) -> list[T]: ...
+    async def all(self, statement: TypedReturnsRows[M], /, **given: Any) -> list[M]: ...
     @overload
-    async def all(
-        self, statement: TypedReturnsRows[*Ts], /, **given: Any
-    ) -> list[Any]: ...
+    async def all(self, statement: TypedReturnsRows[*Ts], /, **given: Any) -> list[Any]: ...
     async def all(self, statement: Any, /, **given: Any) -> list[Any]:
         """Every row. For what may grow without bound, use `page`."""
         sql, arguments = prepare(statement, given)
@@ -242,18 +237,16 @@ class Database:
 
     async def connect(self) -> Connection:
         """A connection of its own, outside the pool: for LISTEN and for the job queue."""
-        connection = await asyncpg.connect(
-            self._dsn, record_class=Row, server_settings=server_settings(0)
-        )
+        connection = await asyncpg.connect(self._dsn, record_class=Row, server_settings=server_settings(0))
         await prepare_connection(connection)
-        return cast(Connection, connection)
+        return connection
 
     @asynccontextmanager
     async def transaction(self, scope: Scope = Scope()) -> AsyncIterator[Db]:
         """One transaction in `scope`: committed when the block ends, rolled back when it raises."""
         pool = self.pool
         proxy = await pool.acquire()
-        connection = cast(Connection, proxy)
+        connection: Any = proxy
         try:
             await connection.execute(scope.begin)
             yield Db(connection, scope)
@@ -298,9 +291,7 @@ def server_settings(statement_timeout_ms: int) -> dict[str, str]:
 async def prepare_connection(connection: Any) -> None:
     """Teach a connection that JSON comes back as Python values (SQLAlchemy writes it as text)."""
     for kind in ("json", "jsonb"):
-        await connection.set_type_codec(
-            kind, schema="pg_catalog", encoder=_json_text, decoder=from_json, format="text"
-        )
+        await connection.set_type_codec(kind, schema="pg_catalog", encoder=_json_text, decoder=from_json, format="text")
 
 
 def _json_text(value: Any) -> str:

@@ -45,6 +45,7 @@ class NexusError(Exception):
     """
 
     status: ClassVar[int] = 500
+    commits: ClassVar[bool] = False  # an outcome: what was done until it was raised stays done
     title: ClassVar[str] = "Internal error"
     default_headers: ClassVar[Mapping[str, str]] = {}
     code: str = "internal_error"

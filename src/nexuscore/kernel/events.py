@@ -163,9 +163,7 @@ def on(
     return listen
 
 
-_EVENT = select(LoggedEvent).where(
-    LoggedEvent.id == bindparam("id"), LoggedEvent.time == bindparam("time")
-)
+_EVENT = select(LoggedEvent).where(LoggedEvent.id == bindparam("id"), LoggedEvent.time == bindparam("time"))
 _HEAR = upsert(Heard).on_conflict_do_nothing().returning(Heard.listener)
 
 
@@ -202,12 +200,15 @@ def fact(row: LoggedEvent, types: dict[str, type[Event]]) -> Fact[Event]:
     )
 
 
+START = UUID(int=0)
+
+
 @dataclass(frozen=True, slots=True)
 class Cursor:
     """A place in the log in commit order; as text it can be stored or handed out."""
 
     xid: int = 0
-    id: UUID = UUID(int=0)
+    id: UUID = START
 
     def __str__(self) -> str:
         return f"{self.xid}-{self.id.hex}"
@@ -234,6 +235,4 @@ async def follow(
 ) -> list[tuple[Cursor, Fact[Event]]]:
     """The next facts in commit order, bounded by the oldest transaction still running."""
     rows = await db.raw(_FOLLOW, str(after.xid), after.id, limit)
-    return [
-        (Cursor(int(row.xid_text), row.id), fact(cast(LoggedEvent, row), types)) for row in rows
-    ]
+    return [(Cursor(int(row.xid_text), row.id), fact(cast(LoggedEvent, row), types)) for row in rows]

@@ -17,7 +17,7 @@ from random import uniform
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
-from croniter import croniter
+from croniter import croniter  # type: ignore[import-untyped]  # it ships no types
 from pydantic import BaseModel, ConfigDict
 
 from nexuscore.kernel.errors import ConfigurationError
@@ -105,17 +105,15 @@ class Outcall(Generic[J, C, A]):
         self.job = job
         self.claim = claim
         self.concurrency = concurrency
-        self.called: Callable[["App", C], Awaitable[A]] | None = None
-        self.recorded: Callable[["Ctx", C, A], Awaitable[None]] | None = None
+        self.called: Callable[[App, C], Awaitable[A]] | None = None
+        self.recorded: Callable[[Ctx, C, A], Awaitable[None]] | None = None
 
     def call(self, run: Callable[["App", C], Awaitable[A]]) -> Callable[["App", C], Awaitable[A]]:
         """The call itself."""
         self.called = run
         return run
 
-    def record(
-        self, run: Callable[["Ctx", C, A], Awaitable[None]]
-    ) -> Callable[["Ctx", C, A], Awaitable[None]]:
+    def record(self, run: Callable[["Ctx", C, A], Awaitable[None]]) -> Callable[["Ctx", C, A], Awaitable[None]]:
         """What to write down afterwards."""
         self.recorded = run
         return run
@@ -145,11 +143,13 @@ class Schedule:
 
     def due(self, now: datetime) -> datetime:
         """The last moment at or before `now` at which it was to run."""
-        return croniter(self.cron, now + timedelta(microseconds=1)).get_prev(datetime)
+        found: datetime = croniter(self.cron, now + timedelta(microseconds=1)).get_prev(datetime)
+        return found
 
     def following(self, now: datetime) -> datetime:
         """The next moment after `now`."""
-        return croniter(self.cron, now).get_next(datetime)
+        found: datetime = croniter(self.cron, now).get_next(datetime)
+        return found
 
 
 def every(cron: str) -> Callable[[Callable[["Ctx"], Awaitable[None]]], Schedule]:
@@ -165,7 +165,7 @@ def every(cron: str) -> Callable[[Callable[["Ctx"], Awaitable[None]]], Schedule]
 
 def backoff(attempt: int, *, base: float = 2.0, ceiling: float = 600.0) -> timedelta:
     """How long to wait before try `attempt` + 2: exponential, with full jitter."""
-    return timedelta(seconds=uniform(0.1, min(ceiling, base * 2**attempt)))
+    return timedelta(seconds=uniform(0.1, min(ceiling, base * 2**attempt)))  # noqa: S311 - jitter
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,4 +183,3 @@ class Leased:
 def is_last(leased: Leased, job: type[Job]) -> bool:
     """Whether no further try follows this one."""
     return leased.attempts >= job.retries
-

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,7 +12,7 @@ from alembic import op
 from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from alembic.operations.ops import CreateTableOp, UpgradeOps
+from alembic.operations.ops import CreateTableOp, DowngradeOps, UpgradeOps
 from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
@@ -54,7 +55,7 @@ async def upgrade(app: "App", dsn: str) -> list[str]:
         ran: list[str] = []
         script = _script(app.modules)
         for module in _branches(app.modules):
-            ran += _run(connection, script, lambda heads, m=module: _up(script, m, heads))
+            ran += _run(connection, script, partial(_up, script, module))
         return ran
 
     return await _locked(dsn, run)
@@ -66,7 +67,7 @@ async def downgrade(app: "App", dsn: str, module: str, revision: str = "base") -
         raise ConfigurationError(f"there is no module {module!r} with migrations in this app")
 
     def run(connection: Connection) -> list[str]:
-        script = _script(app.modules)
+        script: Any = _script(app.modules)
         target = revision if revision.startswith(f"{module}_") else f"{module}@{revision}"
         return _run(connection, script, lambda heads: script._downgrade_revs(target, heads))
 
@@ -82,14 +83,10 @@ async def status(app: "App", dsn: str) -> list[State]:
         states = []
         for module in _branches(app.modules):
             revisions = [r for r in script.walk_revisions() if module.name in r.branch_labels]
-            applied = {
-                r.revision for head in heads for r in script.iterate_revisions(head, "base")
-            }
+            applied = {r.revision for head in heads for r in script.iterate_revisions(head, "base")}
             done = [r.revision for r in revisions if r.revision in applied]
             pending = tuple(r.revision for r in reversed(revisions) if r.revision not in applied)
-            states.append(
-                State(module.name, done[0] if done else None, revisions[0].revision, pending)
-            )
+            states.append(State(module.name, done[0] if done else None, revisions[0].revision, pending))
         return states
 
     return await _locked(dsn, run)
@@ -99,11 +96,7 @@ async def differences(app: "App", dsn: str) -> list[str]:
     """Where models and database disagree, and tenant tables that are open; empty when all is well."""
 
     def run(connection: Connection) -> list[str]:
-        found = [
-            line.strip()
-            for line in _code(_difference(app, connection)).splitlines()
-            if line.strip() != "pass"
-        ]
+        found = [line.strip() for line in _code(_difference(app, connection)).splitlines() if line.strip() != "pass"]
         return found + _open_tables(app, connection)
 
     return await _locked(dsn, run)
@@ -146,7 +139,7 @@ def _render(ops: UpgradeOps, module: str, number: int, message: str) -> str:
     )
 
 
-def _code(ops: UpgradeOps) -> str:
+def _code(ops: UpgradeOps | DowngradeOps) -> str:
     """Alembic's rendering, less its comments, and with the one type it forgets to qualify."""
     lines = render_python_code(ops).splitlines()
     kept = [line for line in lines if line.strip() and not line.strip().startswith("#")]
@@ -183,13 +176,14 @@ def _known(script: ScriptDirectory, context: MigrationContext) -> tuple[str, ...
     return tuple(head for head in context.get_current_heads() if head in known)
 
 
-def _up(script: ScriptDirectory, module: "Module", heads: tuple[str, ...]) -> Sequence[Any]:
-    return script._upgrade_revs(f"{module.name}@head", heads)
+def _up(script: Any, module: "Module", heads: tuple[str, ...]) -> Sequence[Any]:
+    steps: Sequence[Any] = script._upgrade_revs(f"{module.name}@head", heads)
+    return steps
 
 
 def _run(
     connection: Connection,
-    script: ScriptDirectory,
+    script: Any,
     steps: Callable[[tuple[str, ...]], Sequence[Any]],
 ) -> list[str]:
     ran: list[str] = []
@@ -199,9 +193,7 @@ def _run(
         ran.extend(step.revision.revision for step in planned)
         return planned
 
-    context = MigrationContext.configure(
-        connection, opts={**_OPTIONS, "fn": plan, "script": script}
-    )
+    context = MigrationContext.configure(connection, opts={**_OPTIONS, "fn": plan, "script": script})
     try:
         with context.begin_transaction(), Operations.context(context):
             context.run_migrations()
@@ -210,9 +202,7 @@ def _run(
     return ran
 
 
-def _difference(
-    app: "App", connection: Connection, only: set[str] | None = None
-) -> UpgradeOps:
+def _difference(app: "App", connection: Connection, only: set[str] | None = None) -> UpgradeOps:
     names = {t.__tablename__ for module in app.modules for t in module.tables}
     wanted = names if only is None else only
 
@@ -256,9 +246,7 @@ def _open_tables(app: "App", connection: Connection) -> list[str]:
 
 
 async def _locked(dsn: str, run: Callable[[Connection], R]) -> R:
-    engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(dsn)
-    )
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(dsn))
     try:
         async with engine.connect() as connection:
             await connection.execute(text(f"SELECT pg_advisory_lock({_LOCK})"))

@@ -1,7 +1,9 @@
 """The manifest: one page that says everything a module adds to the house."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,16 @@ from nexuscore.kernel.tables import Table
 if TYPE_CHECKING:
     import typer
 
+    from nexuscore.kernel.app import App
     from nexuscore.kernel.http.routes import Routes
+
+
+class Greeting(ABC):
+    """The slot for what `nexus serve` tells the person who starts it."""
+
+    @abstractmethod
+    async def lines(self, app: "App") -> list[str]:
+        """Lines to print once the app is ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +83,16 @@ def in_order(modules: Sequence[Module]) -> tuple[list[Module], list[str]]:
         if module.name in by_name:
             faults.append(f"two modules are called {module.name!r}")
         by_name.setdefault(module.name, module)
-    ordered: list[Module] = []
-    state: dict[str, str] = {}
-
-    def visit(module: Module, path: tuple[str, ...]) -> None:
-        if state.get(module.name) == "done":
-            return
-        if module.name in path:
-            faults.append(f"modules need each other in a circle: {' → '.join((*path, module.name))}")
-            return
-        for need in module.needs:
-            if need not in by_name:
-                faults.append(f"module {module.name!r} needs {need!r}, which is not in the app")
-            elif state.get(need) != "done":
-                visit(by_name[need], (*path, module.name))
-        if state.get(module.name) != "done":
-            state[module.name] = "done"
-            ordered.append(module)
-
     for module in by_name.values():
-        visit(module, ())
-    return ordered, faults
+        faults += [
+            f"module {module.name!r} needs {need!r}, which is not in the app"
+            for need in module.needs
+            if need not in by_name
+        ]
+    needs = {m.name: [need for need in m.needs if need in by_name] for m in by_name.values()}
+    try:
+        names = list(TopologicalSorter(needs).static_order())
+    except CycleError as error:
+        faults.append(f"modules need each other in a circle: {' → '.join(error.args[1])}")
+        names = list(by_name)
+    return [by_name[name] for name in names], faults

@@ -50,9 +50,7 @@ class PageQuery(BaseModel):
 
     limit: int = Field(20, ge=1, le=MAX_LIMIT, description="How many rows, at most 100.")
     offset: int = Field(0, ge=0, le=1_000_000, description="How many rows to skip.")
-    cursor: str | None = Field(
-        None, max_length=200, description="`next_cursor` of the page before; not with `offset`."
-    )
+    cursor: str | None = Field(None, max_length=200, description="`next_cursor` of the page before; not with `offset`.")
     total: bool = Field(False, description="Count all rows too. Costs a scan of the list.")
 
 
@@ -86,12 +84,7 @@ class Listing:
         return self._page(self.rows.where(self.by < bindparam("after")), counted=False)
 
     def _page(self, rows: Select[Any], *, counted: bool) -> Select[Any]:
-        found = (
-            rows.order_by(self.by.desc())
-            .limit(bindparam("more"))
-            .offset(bindparam("skip"))
-            .cte("found")
-        )
+        found = rows.order_by(self.by.desc()).limit(bindparam("more")).offset(bindparam("skip")).cte("found")
         shown = select(found).limit(bindparam("limit")).subquery("r")
         array = func.coalesce(func.json_agg(literal_column("r")), literal_column("'[]'::json"))
         number = select(func.count()).select_from(found).scalar_subquery()
@@ -110,9 +103,7 @@ class Listing:
         if query.cursor is None:
             return (self.counted if query.total else self.first), given
         if query.offset or query.total:
-            raise ValidationError.of(
-                [Fault("cursor", "not_together", "A cursor goes without offset and total.")]
-            )
+            raise ValidationError.of([Fault("cursor", "not_together", "A cursor goes without offset and total.")])
         return self.following, {**given, "after": self._read(query.cursor)}
 
     def _read(self, cursor: str) -> Any:
@@ -120,9 +111,7 @@ class Listing:
             padded = cursor + "=" * (-len(cursor) % 4)
             return self._parse(base64.b64decode(padded, altchars=b"-_", validate=True).decode())
         except (ValueError, binascii.Error):
-            raise ValidationError.of(
-                [Fault("cursor", "malformed", "This is not a cursor of this list.")]
-            ) from None
+            raise ValidationError.of([Fault("cursor", "malformed", "This is not a cursor of this list.")]) from None
 
 
 def as_page(row: Any, query: PageQuery) -> bytes:

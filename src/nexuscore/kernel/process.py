@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import uvicorn
 
 from nexuscore.kernel import log, migrate, postgres
 from nexuscore.kernel.errors import ConfigurationError
+from nexuscore.kernel.module import Greeting
 from nexuscore.kernel.queue import run_workers
 from nexuscore.kernel.tables import APP_ROLE
 
@@ -80,6 +82,8 @@ async def serve(app: "App", listener: socket.socket, *, workers: bool, migrated:
             for revision in await migrate.upgrade(app, urls.owner):
                 _log.info("migrated", revision=revision)
         async with running(app, urls):
+            for greeting in app.fillers(Greeting):  # type: ignore[type-abstract]  # asked for, not made
+                sys.stdout.writelines(f"{line}\n" for line in await greeting.lines(app))
             await _serve(app, listener, workers=workers)
 
 
@@ -111,9 +115,7 @@ async def _serve(app: "App", listener: socket.socket, *, workers: bool) -> None:
 
 async def _run_workers(app: "App", stop: asyncio.Event) -> None:
     """Workers until `stop`; jobs still running after the grace are left for others to take over."""
-    workers = asyncio.create_task(
-        run_workers(app, stop, concurrency=app.kernel.worker_concurrency)
-    )
+    workers = asyncio.create_task(run_workers(app, stop, concurrency=app.kernel.worker_concurrency))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({workers, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
@@ -159,7 +161,6 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise ConfigurationError(
-            f"cannot listen on {host}:{port}: {error.strerror}."
-            " Stop what uses it, or choose another with --port."
+            f"cannot listen on {host}:{port}: {error.strerror}. Stop what uses it, or choose another with --port."
         ) from error
     return listener

@@ -103,7 +103,7 @@ async def work(app: "App", leased: Leased) -> None:
     except LeaseLost:
         outcome = "lease_lost"
         _log.warning("job_lease_lost", job=leased.kind, job_id=leased.id)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a failed job is recorded, not raised
         outcome = "parked" if is_last(leased, worker.job) else "again"
         _log.warning(
             "job_failed",
@@ -147,9 +147,7 @@ async def _perform(app: "App", worker: "Worker | Outcall[Any, Any, Any]", leased
             await _complete(ctx.db, leased)
 
 
-async def _call_out(
-    app: "App", worker: Outcall[Any, Any, Any], leased: Leased, job: Job
-) -> None:
+async def _call_out(app: "App", worker: Outcall[Any, Any, Any], leased: Leased, job: Job) -> None:
     async with app.context(**carried(leased)) as ctx:
         claimed = await worker.claim(ctx, job)
         if claimed is None:
@@ -173,7 +171,7 @@ async def _tell(app: "App", leased: Leased, job: Listen) -> None:
             async with app.context(**carried(leased)) as ctx:
                 if await hear(ctx.db, listener.name, fact.id):
                     await listener.run(ctx, fact)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - one listener does not stop the others
             failures.append(error)
     if failures:
         raise failures[0] if len(failures) == 1 else ExceptionGroup("listeners failed", failures)
@@ -189,6 +187,7 @@ async def _complete(db: Db, leased: Leased) -> None:
 def carried(leased: Leased) -> dict[str, Any]:
     """What the caller's context left in the job, as arguments for `App.context`."""
     headers = leased.headers
+    kind: Any
     kind, id = headers.get("actor") or ("system", None)
     org = headers.get("org")
     return {
@@ -254,9 +253,7 @@ class _Executor(AbstractEntrypointExecutor):
             return
         await work(
             self.app,
-            Leased(
-                job.id, job.entrypoint, job.payload or b"{}", job.headers or {}, job.attempts, holder
-            ),
+            Leased(job.id, job.entrypoint, job.payload or b"{}", job.headers or {}, job.attempts, holder),
         )
 
 
@@ -268,7 +265,7 @@ async def run_workers(app: "App", stop: asyncio.Event, *, concurrency: int) -> N
         while not stop.is_set():
             try:
                 await _run_queue(app, stop, concurrency)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - workers outlive a lost database
                 _log.error("workers_restart", exc_info=error)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), 1)
@@ -279,15 +276,13 @@ async def run_workers(app: "App", stop: asyncio.Event, *, concurrency: int) -> N
 async def _run_queue(app: "App", stop: asyncio.Event, concurrency: int) -> None:
     connection = await app.database.connect()
     try:
-        driver = AsyncpgDriver(connection)
+        driver = AsyncpgDriver(connection)  # type: ignore[arg-type]  # Row is a Record
         queuer = PgQueuer(driver, queries=_Queries(driver))
         for kind, worker in app.workers.items():
             queuer.qm.register_executor(
                 kind,
                 _Executor(
-                    EntrypointExecutorParameters(
-                        concurrency_limit=worker.concurrency, func=_unused, on_failure="hold"
-                    ),
+                    EntrypointExecutorParameters(concurrency_limit=worker.concurrency, func=_unused, on_failure="hold"),
                     app,
                 ),
             )
@@ -329,7 +324,7 @@ async def _run_clock(app: "App", stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             await tick(app, clock.now())
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - schedules outlive a lost database
             _log.error("schedules_failed", exc_info=error)
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), 1)
@@ -353,9 +348,7 @@ async def drain(app: "App", *, limit: int = 1000) -> int:
             return count
         row = rows[0]
         headers = row.headers if isinstance(row.headers, dict) else from_json(row.headers or "{}")
-        await work(
-            app, Leased(row.id, row.entrypoint, row.payload, headers, row.attempts, holder)
-        )
+        await work(app, Leased(row.id, row.entrypoint, row.payload, headers, row.attempts, holder))
     return limit
 
 

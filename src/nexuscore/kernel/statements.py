@@ -44,9 +44,7 @@ class Prepared:
             if not bind.required and name not in given and name not in self._made
         }
         self._process: dict[str, Process] = {
-            name: process
-            for name, process in compiled._bind_processors.items()
-            if callable(process)
+            name: process for name, process in compiled._bind_processors.items() if callable(process)
         }
 
     def arguments(self, given: Mapping[str, Any], literals: Mapping[str, Any] = {}) -> list[Any]:
@@ -81,9 +79,7 @@ def prepare(statement: Executable, given: Mapping[str, Any]) -> tuple[str, list[
     return _find_or_compile(statement, keys, given)
 
 
-def _find_or_compile(
-    statement: Executable, keys: Keys, given: Mapping[str, Any]
-) -> tuple[str, list[Any]]:
+def _find_or_compile(statement: Any, keys: Keys, given: Mapping[str, Any]) -> tuple[str, list[Any]]:
     shown = statement.get_execution_options().get(DELETED)
     structure = statement._generate_cache_key()
     place = None if structure is None else (structure.key, keys, shown)
@@ -91,15 +87,11 @@ def _find_or_compile(
     if found is not None and structure is not None:
         _by_structure.move_to_end(place)
         prepared, compiled = found
-        literals = compiled.construct_params(
-            extracted_parameters=structure.bindparams, _check=False
-        )
+        literals = compiled.construct_params(extracted_parameters=structure.bindparams, _check=False)
         return prepared.sql, prepared.arguments(given, literals)
     visible = _visible(statement, shown)
     columns = list(keys) or None
-    compiled = cast(
-        SQLCompiler, visible.compile(dialect=_DIALECT, column_keys=columns, cache_key=structure)
-    )
+    compiled = cast(SQLCompiler, visible.compile(dialect=_DIALECT, column_keys=columns, cache_key=structure))
     if compiled.post_compile_params:  # an IN list: its SQL depends on the values, so it is not kept
         spelled = {"render_postcompile": True}
         compiled = cast(
@@ -117,15 +109,15 @@ def _find_or_compile(
     return prepared.sql, prepared.arguments(given)
 
 
-def _visible(statement: Executable, shown: str | None) -> Executable:
+def _visible(statement: Any, shown: str | None) -> Any:
     """`statement` with soft-deleted rows left out, unless its options ask for them."""
-    if not isinstance(statement, (Select, CompoundSelect, Update, Delete)):
+    if not isinstance(statement, Select | CompoundSelect | Update | Delete):
         return statement
     if shown == "with":
         return statement
     if isinstance(statement, Delete) and _is_soft(statement):
         raise TypeError(
-            f"{statement.table.name} is soft-deleted: use soft_delete(...) or hard_delete(...)"
+            f"{statement.entity_description['name']} is soft-deleted: use soft_delete(...) or hard_delete(...)"
         )
     return statement.options(_GONE if shown == "only" else _LIVE)
 

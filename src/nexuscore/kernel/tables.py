@@ -7,7 +7,7 @@ a read-only record with the model's attributes (see `db.py`).
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -52,7 +52,7 @@ class Table(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
         str: Text,
         int: BigInteger,
         Decimal: Numeric,
@@ -66,9 +66,7 @@ class Timestamped:
     """`created_at` once, `updated_at` with every update that goes through a statement of ours."""
 
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=90)
-    updated_at: Mapped[datetime] = mapped_column(
-        server_default=func.now(), onupdate=func.now(), sort_order=91
-    )
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now(), sort_order=91)
 
 
 class SoftDeleted:
@@ -81,9 +79,7 @@ class SoftDeleted:
 class OrgOwned:
     """Rows belong to one organisation: filled from the scope, and invisible outside it."""
 
-    org_id: Mapped[UUID] = mapped_column(
-        Uuid, server_default=text(SCOPE), index=True, sort_order=-10
-    )
+    org_id: Mapped[UUID] = mapped_column(Uuid, server_default=text(SCOPE), index=True, sort_order=-10)
 
 
 DELETED = "nexus_deleted"  # the execution option: absent = live rows, "with" = all, "only"
@@ -116,11 +112,7 @@ def hard_delete(model: type[Table]) -> Delete:
 
 def is_org_owned(table: SqlTable) -> bool:
     """Whether `table` carries a tenant's rows and so must have its policies."""
-    return any(
-        issubclass(mapper.class_, OrgOwned)
-        for mapper in Table.registry.mappers
-        if mapper.local_table is table
-    )
+    return any(issubclass(mapper.class_, OrgOwned) for mapper in Table.registry.mappers if mapper.local_table is table)
 
 
 def org_policies(table: str) -> list[str]:
@@ -128,8 +120,7 @@ def org_policies(table: str) -> list[str]:
     return [
         f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY',
         f'ALTER TABLE "{table}" FORCE ROW LEVEL SECURITY',
-        f'CREATE POLICY scoped ON "{table}" TO {APP_ROLE} USING (org_id = {SCOPE}) '
-        f"WITH CHECK (org_id = {SCOPE})",
+        f'CREATE POLICY scoped ON "{table}" TO {APP_ROLE} USING (org_id = {SCOPE}) WITH CHECK (org_id = {SCOPE})',
         f'CREATE POLICY across ON "{table}" TO {ACROSS_ROLE} USING (true) WITH CHECK (true)',
     ]
 

@@ -40,7 +40,7 @@ from nexuscore.kernel.events import Event, Fact, fact
 from nexuscore.kernel.http.auth import Authenticator, Identity
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.module import Module
-from nexuscore.kernel.settings import KernelSettings, load
+from nexuscore.kernel.settings import KernelSettings, Settings, load
 from nexuscore.kernel.tables import APP_ROLE
 
 ORG_A = UUID("0a000000-0000-7000-8000-00000000000a")
@@ -91,9 +91,7 @@ class Client:
 
     def __init__(self, house: "House", token: str | None = None) -> None:
         self._house = house
-        self.http = httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app=house.app), base_url="http://testserver"
-        )
+        self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=house.app), base_url="http://testserver")
         if token is not None:
             self.http.headers["authorization"] = f"Bearer {token}"
 
@@ -139,9 +137,7 @@ class House:
         return Client(self, who.name if isinstance(who, Persona) else who)
 
     @asynccontextmanager
-    async def context(
-        self, who: Persona = ALICE, *, across: bool = False
-    ) -> AsyncIterator[Any]:
+    async def context(self, who: Persona = ALICE, *, across: bool = False) -> AsyncIterator[Any]:
         """A context of `who`, in a transaction that commits when the block ends."""
         actor = actor_of(who, self.app)
         org = None if across else who.org
@@ -173,12 +169,11 @@ class House:
         lines: list[str] = []
         async with self.app.database.transaction(Scope(across=True)) as db:
             tables = await db.raw(
-                "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-                " AND relkind = 'r' ORDER BY 1"
+                "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1"
             )
             for table in tables:
                 name = str(table.relname).replace('"', '""')
-                rows = await db.raw(f'SELECT to_jsonb(t)::text AS line FROM "{name}" t')  # noqa: S608 - a name from the catalogue
+                rows = await db.raw(f'SELECT to_jsonb(t)::text AS line FROM "{name}" t')
                 lines += [f"{table.relname} {row.line}" for row in rows]
         return "\n".join(lines)
 
@@ -309,7 +304,7 @@ def settings() -> dict[str, str]:
 def composed(modules: Sequence[Module], settings: dict[str, str], tmp_path: Path) -> App:
     """The app, not started."""
     environ = {"NEXUS_ENV": "test", "NEXUS_DATA": str(tmp_path), **settings}
-    classes = [KernelSettings, *(cls for module in modules for cls in module.settings)]
+    classes: list[type[Settings]] = [KernelSettings, *(cls for module in modules for cls in module.settings)]
     return compose(modules, settings=load(classes, environ=environ, env_file=None))
 
 
@@ -328,9 +323,7 @@ async def house(composed: App, databases: Databases, anyio_backend: str) -> Asyn
 
 
 @pytest.fixture
-async def committed_house(
-    composed: App, databases: Databases, anyio_backend: str
-) -> AsyncIterator[House]:
+async def committed_house(composed: App, databases: Databases, anyio_backend: str) -> AsyncIterator[House]:
     """The app on a database of its own, where commits are real."""
     async with databases.copy(composed) as name:
         dsn = databases.server.dsn(name, APP_ROLE)

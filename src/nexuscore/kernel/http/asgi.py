@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.openapi.utils import get_openapi
 
-from nexuscore import __version__ as VERSION
+import nexuscore
 from nexuscore.kernel import i18n, metrics
 from nexuscore.kernel.db import translated
 from nexuscore.kernel.errors import (
@@ -41,9 +41,11 @@ SECURITY_HEADERS: Headers = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (
         b"content-security-policy",
-        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
-        b" font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none';"
-        b" frame-ancestors 'none'",
+        (
+            b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+            b" font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none';"
+            b" frame-ancestors 'none'"
+        ),
     ),
 ]
 HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains; preload")
@@ -60,9 +62,8 @@ class Switch:
             for part in route.path.strip("/").split("/"):
                 if part.startswith("{"):
                     names.append(part[1:-1])
-                    part = "{}"
-                node = node.setdefault(part, {})
-            for method in route.methods:
+                node = node.setdefault("{}" if part.startswith("{") else part, {})
+            for method in route.methods or ():
                 node.setdefault("", {})[method] = (route, names)
 
     def find(self, method: str, path: str) -> tuple[CtxRoute, dict[str, str]]:
@@ -77,9 +78,7 @@ class Switch:
         route, names = found
         return route, dict(zip(names, values, strict=True))
 
-    def _leaf(
-        self, node: dict[str, Any], parts: list[str], at: int, values: list[str]
-    ) -> dict[str, Any] | None:
+    def _leaf(self, node: dict[str, Any], parts: list[str], at: int, values: list[str]) -> dict[str, Any] | None:
         if at == len(parts):
             return node.get("")
         part = parts[at]
@@ -114,7 +113,7 @@ class Edge:
         """The OpenAPI document of the operations under `/api`."""
         document = get_openapi(
             title=self._app.kernel.title,
-            version=VERSION,
+            version=nexuscore.__version__,
             openapi_version="3.1.0",
             routes=[route for route in self.routes if route.path.startswith(API)],
         )
@@ -139,7 +138,7 @@ class Edge:
             exchange.route = route.path
             async with asyncio.timeout(self._app.kernel.request_timeout_s):
                 reply = await route.run(exchange, path)
-        except Exception as raised:
+        except Exception as raised:  # noqa: BLE001 - the edge answers whatever happened
             error = raised
             reply = self._problem(exchange, raised)
         await self._send(exchange, reply, send)
@@ -192,9 +191,7 @@ class Edge:
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    def _note(
-        self, exchange: Exchange, reply: Reply, seconds: float, error: Exception | None
-    ) -> None:
+    def _note(self, exchange: Exchange, reply: Reply, seconds: float, error: Exception | None) -> None:
         status, size = reply.status, len(reply.body)
         metrics.observe_request(exchange.method, exchange.route, status, seconds)
         db, identity = exchange.db, exchange.identity

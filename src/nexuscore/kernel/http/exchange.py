@@ -106,8 +106,7 @@ def client_ip(scope: Scope, forwarded: str | None, trusted: tuple[str, ...]) -> 
     address: str | None = peer[0] if peer else None
     if forwarded is None or address is None or not _is_in(address, trusted):
         return address
-    for hop in reversed(forwarded.split(",")):
-        hop = hop.strip()
+    for hop in map(str.strip, reversed(forwarded.split(","))):
         try:
             ip_address(hop)
         except ValueError:

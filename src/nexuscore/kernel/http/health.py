@@ -5,10 +5,10 @@ from typing import Annotated
 
 from pydantic_core import to_json
 
+from nexuscore.kernel import metrics
 from nexuscore.kernel.http.answers import Reply
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.http.routes import Public, Routes
-from nexuscore.kernel import metrics
 
 health_routes = Routes("", tag="Health", outside_api=True)
 Anybody = Annotated[Exchange, Public("Load balancers and monitors do not sign in.")]
@@ -56,7 +56,7 @@ async def _database(exchange: Exchange) -> str:
     try:
         async with exchange.app.database.transaction() as db:
             await db.raw("SELECT 1")
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever keeps it from answering, it is down
         return "down"
     return "up"
 

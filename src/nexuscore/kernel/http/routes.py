@@ -1,11 +1,11 @@
 """Operations as a module's `routes.py` declares them. `run.py` runs them.
 
-    routes = Routes("/notes", tag="Notes")
-    CanWrite = Annotated[Ctx, Can("notes.write")]
+routes = Routes("/notes", tag="Notes")
+CanWrite = Annotated[Ctx, Can("notes.write")]
 
-    @routes.post("", answer=NoteOut, status=201)
-    async def create_note(ctx: CanWrite, new: NewNote) -> Note:
-        return await service.create(ctx, new)
+@routes.post("", answer=NoteOut, status=201)
+async def create_note(ctx: CanWrite, new: NewNote) -> Note:
+    return await service.create(ctx, new)
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -25,11 +25,13 @@ class Can:
 
     `row` loads the row the path names, with the path's parameters, as `ctx.row`; `rule` then says
     whether this actor may touch that row. A row of another organisation is a row that is not there.
+    With `fresh`, the actor must have proved who they are a moment ago.
     """
 
     permission: Permission | str
     row: LoadRow | None = None
     rule: Rule | None = None
+    fresh: bool = False
 
     @property
     def name(self) -> str:
@@ -39,7 +41,9 @@ class Can:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A context anybody may have who says who they are."""
+    """A context anybody may have who says who they are; `fresh`, if they did so a moment ago."""
+
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)

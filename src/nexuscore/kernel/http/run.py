@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError as PydanticError
 from starlette.datastructures import Headers, QueryParams
 
 from nexuscore.kernel import clock
-from nexuscore.kernel.access import PermissionDenied, require
+from nexuscore.kernel.access import PermissionDenied, require, require_fresh
 from nexuscore.kernel.ctx import Ctx, RowCtx
 from nexuscore.kernel.db import Scope
 from nexuscore.kernel.errors import (
@@ -87,10 +87,17 @@ class CtxRoute(APIRoute):
                     exchange.locale,
                     exchange.request_id,
                 )
+                if isinstance(admission, Can | SignedIn) and admission.fresh:
+                    require_fresh(ctx)
                 if isinstance(admission, Can):
                     ctx = await self._admit(ctx, admission, arguments)
                 arguments[shape.ctx] = ctx
-                result = await self.declared.endpoint(**arguments)
+                try:
+                    result = await self.declared.endpoint(**arguments)
+                except NexusError as outcome:
+                    if not outcome.commits:
+                        raise
+                    result = outcome
                 if ctx.facts or ctx.jobs:
                     await ctx.flush()
         except (AuthorizationError, NotFoundError) as error:
@@ -99,6 +106,8 @@ class CtxRoute(APIRoute):
         return self._reply(result)
 
     def _reply(self, result: Any) -> Reply:
+        if isinstance(result, NexusError):
+            raise result
         if isinstance(result, Reply):
             return result
         return Reply(self.declared.status, self._encode(result))
@@ -171,9 +180,7 @@ class CtxRoute(APIRoute):
         app = self.nexus
         if isinstance(error, NotFoundError) and not await self._is_elsewhere(identity, path):
             return
-        async with app.context(
-            org=identity.org, actor=identity.actor, request_id=exchange.request_id
-        ) as ctx:
+        async with app.context(org=identity.org, actor=identity.actor, request_id=exchange.request_id) as ctx:
             ctx.emit(
                 PermissionDenied(
                     operation=self.operation_id or self.name,
@@ -217,11 +224,7 @@ class _Shape:
             elif kind is Exchange:
                 self.exchange = name
             else:
-                own.append(
-                    parameter.replace(
-                        annotation=annotation, kind=inspect.Parameter.KEYWORD_ONLY
-                    )
-                )
+                own.append(parameter.replace(annotation=annotation, kind=inspect.Parameter.KEYWORD_ONLY))
         if self.admission is None:
             raise ConfigurationError(
                 f"{endpoint.__qualname__} says nobody may call it: its first parameter must be"
@@ -282,7 +285,8 @@ def _body_reader(route: CtxRoute) -> Callable[[Exchange], Any] | None:
     if len(fields) > 1:
         raise ConfigurationError(f"{route.operation_id} takes more than one body")
     name = fields[0].name
-    adapter: TypeAdapter[Any] = TypeAdapter(fields[0].field_info.annotation)
+    annotation: Any = fields[0].field_info.annotation
+    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
 
     async def read(exchange: Exchange) -> tuple[str, Any, list[Fault]]:
         limit = route.declared.max_body

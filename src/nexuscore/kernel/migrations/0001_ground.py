@@ -30,10 +30,8 @@ GRANTS = (
     f"GRANT {ACROSS_ROLE} TO {APP_ROLE}",
     f"GRANT {APP_ROLE}, {ACROSS_ROLE} TO CURRENT_USER",
     f"GRANT USAGE ON SCHEMA public TO {APP_ROLE}, {ACROSS_ROLE}",
-    "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE"
-    f" ON TABLES TO {APP_ROLE}, {ACROSS_ROLE}",
-    "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT"
-    f" ON SEQUENCES TO {APP_ROLE}, {ACROSS_ROLE}",
+    f"ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {APP_ROLE}, {ACROSS_ROLE}",
+    f"ALTER DEFAULT PRIVILEGES GRANT USAGE, SELECT ON SEQUENCES TO {APP_ROLE}, {ACROSS_ROLE}",
 )
 
 PARTITIONS = """
@@ -109,9 +107,7 @@ def _events() -> None:
         sa.Column("data", postgresql.JSONB(), nullable=False),
         sa.Column("request_id", sa.Text(), nullable=False),
         sa.Column("ip", postgresql.INET()),
-        sa.Column(
-            "xid", sa.Text(), server_default=sa.text("pg_current_xact_id()"), nullable=False
-        ),
+        sa.Column("xid", sa.Text(), server_default=sa.text("pg_current_xact_id()"), nullable=False),
         sa.PrimaryKeyConstraint("id", "time", name=op.f("pk_events")),
         postgresql_partition_by="RANGE (time)",
     )
@@ -126,12 +122,10 @@ def _events() -> None:
     op.execute("SELECT nexus_event_partitions(3)")
     op.execute(REFUSE)
     op.execute(
-        "CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON events"
-        " FOR EACH ROW EXECUTE FUNCTION nexus_refuse()"
+        "CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON events FOR EACH ROW EXECUTE FUNCTION nexus_refuse()"
     )
     op.execute(
-        "CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON events"
-        " FOR EACH STATEMENT EXECUTE FUNCTION nexus_refuse()"
+        "CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON events FOR EACH STATEMENT EXECUTE FUNCTION nexus_refuse()"
     )
     op.execute(f"REVOKE UPDATE, DELETE ON events FROM {APP_ROLE}, {ACROSS_ROLE}")
     op.execute("ALTER TABLE events ENABLE ROW LEVEL SECURITY")
@@ -140,9 +134,7 @@ def _events() -> None:
         f"CREATE POLICY scoped ON events TO {APP_ROLE} USING (org_id = {SCOPE})"
         f" WITH CHECK (org_id IS NOT DISTINCT FROM {SCOPE})"
     )
-    op.execute(
-        f"CREATE POLICY across ON events TO {ACROSS_ROLE} USING (true) WITH CHECK (true)"
-    )
+    op.execute(f"CREATE POLICY across ON events TO {ACROSS_ROLE} USING (true) WITH CHECK (true)")
 
 
 def downgrade() -> None:
