@@ -10,6 +10,7 @@ The server outlives a killed owner. The next start finds it by `pg/postmaster.pi
 
 import asyncio
 import contextlib
+import errno
 import importlib.util
 import json
 import logging
@@ -157,7 +158,10 @@ def _claim(data: Path, owner: str) -> int:
         import fcntl
     except ImportError:
         raise PostgresError("The embedded PostgreSQL needs Unix sockets; set DATABASE_URL instead.") from None
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
     lock = os.open(data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -268,7 +268,7 @@ async def test_a_killed_server_with_a_long_path_comes_back_on_the_same_socket(fr
 
 async def test_a_file_in_place_of_the_folder_is_explained(fresh: Path) -> None:
     fresh.write_text("")
-    with pytest.raises(PostgresError, match=r"^The data folder .* cannot be used: .* --data, or .* DATABASE_URL\.$"):
+    with pytest.raises(PostgresError, match=r"cannot be used: Not a directory\. .* --data, or .* DATABASE_URL\.$"):
         await start(fresh)
     assert await attach(fresh) is None
 
