@@ -1,0 +1,6 @@
+"""Every measurement, in the order it is made. A new one is a file here and a line below."""
+
+from bench.row import Row
+from bench.rows import memory, requests, start
+
+ROWS: list[Row] = [*start.ROWS, *memory.ROWS, *requests.ROWS]

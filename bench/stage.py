@@ -1,0 +1,215 @@
+"""The stage: one throw-away PostgreSQL with a table of notes, and servers on it, each a process of its own."""
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import psutil
+
+from bench.peers import NotInstalled, Peer
+from examples.main import app
+from nexuscore.kernel import migrate, postgres
+from nexuscore.kernel.http.auth import DEVELOPMENT_ORG
+from nexuscore.kernel.tables import APP_ROLE
+
+ROOT = Path(__file__).parents[1]
+OURS = "NexusCore"
+TOKEN = "nxdev_bench"  # noqa: S105 - signs in to a database that lives for a minute
+NOTES = 10_000
+READY_WITHIN = 60.0
+
+PREPARE = f"""
+CREATE TABLE peer_events (id uuid PRIMARY KEY, org_id uuid NOT NULL, type text NOT NULL, data jsonb NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT now());
+CREATE TABLE peer_jobs (id uuid PRIMARY KEY, kind text NOT NULL, payload jsonb NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT now());
+INSERT INTO notes (id, org_id, title, body, tags, words)
+  SELECT uuidv7(), '{DEVELOPMENT_ORG}', 'Note ' || n, repeat('All work and no play. ', 10), '{{work,play}}', 50
+  FROM generate_series(1, {NOTES}) n;
+ANALYZE;
+"""
+
+
+class StageError(Exception):
+    """A server does not come up, or does not answer as it should."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that answers for notes below `path`."""
+
+    name: str
+    port: int
+    process: psutil.Process
+    path: str
+    headers: Mapping[str, str]
+
+    def cpu(self) -> float:
+        """Seconds of CPU, user and system, its process and those below it have used so far."""
+        return sum(sum(each.cpu_times()[:2]) for each in family(self.process))
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """One answer, decoded; for looking at what is measured, not for measuring."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        content = None if body is None else json.dumps(body)
+        headers = {**self.headers, **({} if body is None else {"Content-Type": "application/json"})}
+        connection.request(method, path, content, headers)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        if answer.status // 100 != 2:
+            raise StageError(f"{self.name} answers {method} {path} with {answer.status}: {text[:500]}")
+        return json.loads(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where everybody plays: the database, and the servers on it."""
+
+    servers: Sequence[Server]
+    dsn: str
+
+    async def query(self, sql: str) -> Any:
+        """One value from the database, as its owner."""
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            return await connection.fetchval(sql)
+        finally:
+            await connection.close()
+
+
+@asynccontextmanager
+async def stage(peers: Sequence[Peer]) -> AsyncIterator[Stage]:
+    """The database, our example app and those of the peers that can be installed, until the block ends."""
+    with folder() as data:
+        database = await postgres.start(data, owner="make bench")
+        try:
+            await migrate.upgrade(app, database.dsn())
+            await _prepare(database.dsn())
+            with ExitStack() as stack:
+                servers = [stack.enter_context(_ours(database.dsn(user=APP_ROLE), database.dsn()))]
+                servers += [stack.enter_context(_peer(peer, database)) for peer in peers]
+                yield Stage(servers, database.dsn())
+        finally:
+            await database.stop()
+
+
+def installed(peers: Sequence[Peer]) -> list[Peer]:
+    """Those of the peers that are installed, or now could be; the others are named."""
+    found = []
+    for peer in peers:
+        try:
+            peer.install()
+            found.append(peer)
+        except NotInstalled as reason:
+            say(f"skipped: {peer.name} ({reason})")
+    return found
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A data folder for a while."""
+    with tempfile.TemporaryDirectory(prefix="nexus-bench-", ignore_cleanup_errors=True) as name:
+        data = Path(name) / "data"
+        for each in (data.parent, data):
+            each.mkdir(exist_ok=True)
+            each.chmod(0o711)  # PostgreSQL may run as another user, and has to pass
+        yield data
+
+
+@contextmanager
+def running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[psutil.Process]:
+    """A process, its output thrown away but for errors, ended in order when the block ends."""
+    quiet = {**os.environ, "PYTHONWARNINGS": "ignore", **environment}
+    with tempfile.TemporaryFile() as log:
+        process = psutil.Popen(command, cwd=ROOT, env=quiet, stdout=subprocess.DEVNULL, stderr=log)
+        try:
+            yield process
+        except StageError as error:
+            log.seek(0)
+            raise StageError(f"{error}\n{log.read().decode(errors='replace')[-2000:]}") from error
+        finally:
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
+            try:
+                process.wait(30)
+            except psutil.TimeoutExpired:
+                process.kill()
+                process.wait(30)
+
+
+def wait_for(process: psutil.Process, port: int, path: str, headers: Mapping[str, str] = {}) -> None:
+    """Until it answers with a 200."""
+    until = time.monotonic() + READY_WITHIN
+    while time.monotonic() < until:
+        if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
+            raise StageError(f"it ended before it answered: {' '.join(process.args)}")  # type: ignore[attr-defined]  # psutil.Popen has them
+        with suppress(OSError, http.client.HTTPException):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", path, headers=dict(headers))
+            if connection.getresponse().status == 200:
+                return
+            connection.close()
+        time.sleep(0.01)
+    raise StageError(f"it did not answer within {READY_WITHIN:.0f} s")
+
+
+def family(process: psutil.Process) -> list[psutil.Process]:
+    """A process and all below it."""
+    return [process, *process.children(recursive=True)]
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def say(text: str) -> None:
+    """Tell whoever waits; the tables go to standard output."""
+    print(text, file=sys.stderr, flush=True)
+
+
+async def _prepare(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(PREPARE)
+    finally:
+        await connection.close()
+
+
+@contextmanager
+def _ours(dsn: str, owner: str) -> Iterator[Server]:
+    port = free_port()
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    environment = {"PORT": str(port), "DATABASE_URL": dsn, "DATABASE_OWNER_URL": owner, "NEXUS_DEV_TOKEN": TOKEN}
+    with running([sys.executable, "-m", "bench.app"], environment) as process:
+        wait_for(process, port, "/health/ready")
+        yield Server(OURS, port, process, "/api/v1/notes", headers)
+
+
+@contextmanager
+def _peer(peer: Peer, database: postgres.Server) -> Iterator[Server]:
+    port = free_port()
+    environment = {
+        "PORT": str(port),
+        "PGHOST": str(database.socket),
+        "PGPORT": str(postgres.PORT),
+        "PGUSER": "postgres",
+        "PGDATABASE": postgres.DATABASE,
+        "BENCH_ORG": str(DEVELOPMENT_ORG),
+    }
+    with running(peer.command(port), environment) as process:
+        wait_for(process, port, "/notes?limit=1")
+        yield Server(peer.name, port, process, "/notes", {})
