@@ -6,20 +6,22 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import asyncpg
 from alembic import op
 from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from alembic.operations.ops import CreateTableOp, DowngradeOps, UpgradeOps
+from alembic.operations.ops import CreateTableOp, DowngradeOps, ModifyTableOps, UpgradeOps
 from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from nexuscore.kernel.errors import ConfigurationError
+from nexuscore.kernel.errors import ConfigurationError, DatabaseError
 from nexuscore.kernel.tables import Table, is_org_owned, org_policies
 
 if TYPE_CHECKING:
@@ -64,7 +66,9 @@ async def upgrade(app: "App", dsn: str) -> list[str]:
 async def downgrade(app: "App", dsn: str, module: str, revision: str = "base") -> list[str]:
     """Take one module back to `revision`, by default to nothing; the revisions that were undone."""
     if module not in {m.name for m in _branches(app.modules)}:
-        raise ConfigurationError(f"there is no module {module!r} with migrations in this app")
+        raise ConfigurationError(f"There is no module {module!r} with migrations in this app.")
+    if revision.isdigit():
+        revision = f"{module}_{int(revision):04d}"
 
     def run(connection: Connection) -> list[str]:
         script: Any = _script(app.modules)
@@ -96,27 +100,37 @@ async def differences(app: "App", dsn: str) -> list[str]:
     """Where models and database disagree, and tenant tables that are open; empty when all is well."""
 
     def run(connection: Connection) -> list[str]:
-        found = [line.strip() for line in _code(_difference(app, connection)).splitlines() if line.strip() != "pass"]
-        return found + _open_tables(app, connection)
+        steps = [" ".join(_code(UpgradeOps([step])).split()) for step in _steps(_difference(app, connection))]
+        return steps + _open_tables(app, connection)
 
     return await _locked(dsn, run)
 
 
-async def make(app: "App", dsn: str, module: str, message: str) -> Path:
-    """Write the migration that brings the database to the module's models."""
+async def open_tables(app: "App", dsn: str) -> list[str]:
+    """The tables of tenants' rows that row-level security does not close, each with what to do."""
+    return await _locked(dsn, lambda connection: _open_tables(app, connection))
+
+
+async def make(app: "App", dsn: str, module: str, message: str, *, empty: bool = False) -> Path:
+    """Write the migration that brings the database to the module's models, or an `empty` one to fill by hand."""
     found = next((m for m in app.modules if m.name == module), None)
     if found is None or found.folder is None:
-        raise ConfigurationError(f"there is no module {module!r} in this app")
+        raise ConfigurationError(f"There is no module {module!r} in this app.")
+    pending = [name for each in await status(app, dsn) for name in each.pending]
+    if pending:
+        raise ConfigurationError(f"The database lacks migrations: {', '.join(pending)}. Run `nexus migrate` first.")
     own = {table.__tablename__ for table in found.tables}
 
     def run(connection: Connection) -> UpgradeOps:
         return _difference(app, connection, own)
 
-    ops = await _locked(dsn, run)
+    ops = UpgradeOps([]) if empty else await _locked(dsn, run)
+    if not ops.ops and not empty:
+        raise ConfigurationError(f"The tables of {module!r} are in the database as the models have them.")
     folder = found.folder / "migrations"
     folder.mkdir(exist_ok=True)
     number = len(list(folder.glob("[0-9]*.py"))) + 1
-    slug = "_".join(message.lower().split())[:40]
+    slug = "_".join(re.findall(r"[a-z0-9]+", message.lower()))[:40].strip("_") or "change"
     path = folder / f"{number:04d}_{slug}.py"
     path.write_text(_render(ops, module, number, message))
     return path
@@ -131,12 +145,22 @@ def _render(ops: UpgradeOps, module: str, number: int, message: str) -> str:
     previous = f'"{module}_{number - 1:04d}"' if number > 1 else "None"
     labels = "None" if number > 1 else f'("{module}",)'
     return (
-        f'"""{message}"""\n\nimport sqlalchemy as sa\nfrom alembic import op\n'
+        f'"""{_title(message)}"""\n\nimport sqlalchemy as sa\nfrom alembic import op\n'
         f"from sqlalchemy.dialects import postgresql\n{imports}\n"
         f'revision = "{module}_{number:04d}"\ndown_revision = {previous}\n'
         f"branch_labels = {labels}\ndepends_on = None\n\n\n"
         f"def upgrade() -> None:\n{up}{closing}\n\n\ndef downgrade() -> None:\n{down}\n"
     )
+
+
+def _title(message: str) -> str:
+    """A message as a docstring holds it, on one line."""
+    return " ".join(message.replace("\\", "/").replace('"', "'").split())
+
+
+def _steps(ops: UpgradeOps) -> list[Any]:
+    """The single steps: Alembic groups those that change one table."""
+    return [step for each in ops.ops for step in (each.ops if isinstance(each, ModifyTableOps) else [each])]
 
 
 def _code(ops: UpgradeOps | DowngradeOps) -> str:
@@ -198,7 +222,13 @@ def _run(
         with context.begin_transaction(), Operations.context(context):
             context.run_migrations()
     except (CommandError, RevisionError) as error:
-        raise ConfigurationError(str(error)) from error
+        raise ConfigurationError(f"{str(error).rstrip('.')}. `nexus migrate status` lists the revisions.") from error
+    except DBAPIError as error:
+        failed = f"{ran[0]} could" if len(ran) == 1 else f"One of {', '.join(ran)} could"
+        reason = str(error.orig).rpartition(">: ")[2]
+        raise ConfigurationError(
+            f"{failed} not be run and was rolled back: {reason}. Migrations run as the role of DATABASE_OWNER_URL."
+        ) from error
     return ran
 
 
@@ -245,8 +275,20 @@ def _open_tables(app: "App", connection: Connection) -> list[str]:
     ]
 
 
+async def connect(dsn: str) -> asyncpg.Connection[Any]:
+    """A connection as the owner, or one sentence that says why there is none."""
+    try:
+        return await asyncpg.connect(dsn, timeout=10)
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        place = urlsplit(dsn)
+        where = (place.netloc.rpartition("@")[2] or "at its socket") + place.path
+        raise DatabaseError(
+            f"Cannot reach the database {where}: {str(error) or 'no answer within 10 seconds'}. Check DATABASE_URL."
+        ) from error
+
+
 async def _locked(dsn: str, run: Callable[[Connection], R]) -> R:
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(dsn))
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: connect(dsn))
     try:
         async with engine.connect() as connection:
             await connection.execute(text(f"SELECT pg_advisory_lock({_LOCK})"))

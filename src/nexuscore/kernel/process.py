@@ -1,20 +1,23 @@
-"""One process: its database, its workers, its server, started in order and stopped in reverse."""
+"""One process: its database, its workers, its server, started in order and stopped in reverse.
+
+Whoever runs `serve` or `work` stops them by cancelling: a start is undone, running work is finished.
+"""
 
 import asyncio
-import signal
+import errno
 import socket
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from math import ceil
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from nexuscore.kernel import log, migrate, postgres
 from nexuscore.kernel.errors import ConfigurationError
-from nexuscore.kernel.module import Greeting
 from nexuscore.kernel.queue import run_workers
+from nexuscore.kernel.settings import KernelSettings
 from nexuscore.kernel.tables import APP_ROLE
 
 if TYPE_CHECKING:
@@ -33,12 +36,11 @@ class Urls:
 
 
 @asynccontextmanager
-async def database(app: "App", command: str, *, alone: bool = False) -> AsyncIterator[Urls]:
-    """The database of this app while the block runs: the one the settings name, or the embedded one.
+async def database(settings: KernelSettings, command: str, *, alone: bool = False) -> AsyncIterator[Urls]:
+    """The database while the block runs: the one the settings name, or the embedded one.
 
     A running embedded server is shared, unless `alone`: then whoever holds it is named in the error.
     """
-    settings = app.kernel
     if settings.database_url is not None:
         owner = settings.database_owner_url or settings.database_url
         yield Urls(settings.database_url.get_secret_value(), owner.get_secret_value())
@@ -49,16 +51,24 @@ async def database(app: "App", command: str, *, alone: bool = False) -> AsyncIte
     try:
         yield Urls(server.dsn(user=APP_ROLE), server.dsn(), server)
     finally:
-        await server.stop()
+        await _surely(server.stop())
+
+
+async def _surely(work: Coroutine[Any, Any, None]) -> None:
+    """Finish it, however often we are cancelled meanwhile."""
+    task = asyncio.create_task(work)
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({task})
+    task.result()
 
 
 @asynccontextmanager
 async def running(app: "App", urls: Urls) -> AsyncIterator[None]:
     """The app started on a database whose migrations are all there; one clear sentence otherwise."""
-    pending = [each for each in await migrate.status(app, urls.owner) if each.pending]
+    pending = [name for each in await migrate.status(app, urls.owner) for name in each.pending]
     if pending:
-        waiting = ", ".join(name for each in pending for name in each.pending)
-        raise ConfigurationError(f"the database lacks migrations: {waiting}. Run `nexus migrate`.")
+        raise ConfigurationError(f"The database lacks migrations: {', '.join(pending)}. Run `nexus migrate`.")
     await app.start(urls.app)
     try:
         yield
@@ -66,89 +76,114 @@ async def running(app: "App", urls: Urls) -> AsyncIterator[None]:
         await app.stop()
 
 
-async def work(app: "App", *, stop: asyncio.Event | None = None) -> None:
-    """Run workers alone until told to stop."""
-    stop = stop or asyncio.Event()
-    async with database(app, "nexus worker") as urls, running(app, urls):
-        with _signals(stop):
-            _log.info("worker_ready", concurrency=app.kernel.worker_concurrency)
-            await _run_workers(app, stop)
+@asynccontextmanager
+async def opened(app: "App", command: str) -> AsyncIterator[Urls]:
+    """The app started on its database, shared with a running server: for a command that does one thing."""
+    async with database(app.kernel, command) as urls, running(app, urls):
+        yield urls
 
 
-async def serve(app: "App", listener: socket.socket, *, workers: bool, migrated: bool) -> None:
-    """Serve requests on `listener`, with workers beside it unless told otherwise, until a signal."""
-    async with database(app, "nexus serve", alone=True) as urls:
+async def work(app: "App") -> None:
+    """Run workers alone until cancelled."""
+    async with opened(app, "nexus worker"):
+        _log.info("worker_ready", concurrency=app.kernel.worker_concurrency)
+        await _until_stopped(app, _workers(app))
+
+
+async def serve(
+    app: "App",
+    listener: socket.socket,
+    *,
+    workers: bool = True,
+    migrated: bool = True,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve requests on `listener`, with workers beside it unless told otherwise, until cancelled.
+
+    `ready` is called once requests are answered.
+    """
+    async with database(app.kernel, "nexus serve", alone=True) as urls:
         if migrated:
             for revision in await migrate.upgrade(app, urls.owner):
                 _log.info("migrated", revision=revision)
         async with running(app, urls):
-            for greeting in app.fillers(Greeting):  # type: ignore[type-abstract]  # asked for, not made
-                sys.stdout.writelines(f"{line}\n" for line in await greeting.lines(app))
-            await _serve(app, listener, workers=workers)
-
-
-async def _serve(app: "App", listener: socket.socket, *, workers: bool) -> None:
-    server = _Server(
-        uvicorn.Config(
-            app,
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            date_header=True,
-            timeout_graceful_shutdown=int(app.kernel.shutdown_grace_s) or None,
-        )
-    )
-    stop = app.stopping
-    jobs = asyncio.create_task(_run_workers(app, stop)) if workers else None
-    stopper = asyncio.create_task(_stop_server(stop, server))
-    try:
-        with _signals(stop):
-            await server.serve(sockets=[listener])
-    finally:
-        stop.set()
-        stopper.cancel()
-        if jobs is not None:
-            await jobs
-
-
-async def _run_workers(app: "App", stop: asyncio.Event) -> None:
-    """Workers until `stop`; jobs still running after the grace are left for others to take over."""
-    workers = asyncio.create_task(run_workers(app, stop, concurrency=app.kernel.worker_concurrency))
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({workers, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    done, _ = await asyncio.wait({workers}, timeout=app.kernel.shutdown_grace_s)
-    if not done:
-        workers.cancel()
-    with suppress(asyncio.CancelledError):
-        await workers
+            server = _Server(app, ready)
+            parts = [_workers(app)] if workers else []
+            await _until_stopped(app, server.serve(sockets=[listener]), *parts)
 
 
 class _Server(uvicorn.Server):
-    """Signals are ours: readiness drops first, then the server drains, then the workers."""
+    """Stops with the app, says when it is ready, and leaves no request behind."""
+
+    def __init__(self, app: "App", ready: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                proxy_headers=False,
+                date_header=True,
+                timeout_graceful_shutdown=ceil(app.kernel.shutdown_grace_s) or 1,
+            )
+        )
+        self._stop = app.stopping
+        self._ready = ready
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().serve(sockets)
+        finally:
+            for task in self.server_state.tasks:
+                task.cancel()
 
-async def _stop_server(stop: asyncio.Event, server: uvicorn.Server) -> None:
-    await stop.wait()
-    server.should_exit = True
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) or self._stop.is_set()
 
 
-@contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+async def _until_stopped(app: "App", *parts: Coroutine[Any, Any, None]) -> None:
+    """Run the parts of a process until it is told to stop or one of them ends; then all of them end.
+
+    The first cancellation asks them to finish, within the grace; the second does not wait for that.
+    """
+    tasks = [asyncio.create_task(part) for part in parts]
+    told = asyncio.create_task(app.stopping.wait())
+    with suppress(asyncio.CancelledError):
+        await asyncio.wait({*tasks, told}, return_when=asyncio.FIRST_COMPLETED)
+    _log.info("stopping", grace_s=app.kernel.shutdown_grace_s)
+    app.stopping.set()
+    with suppress(asyncio.CancelledError):
+        await asyncio.wait(tasks)
+    ended = [task for task in tasks if task.done()]
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait({*tasks, told})
+    _log.info("stopped")
+    for task in ended:
+        task.result()
+
+
+async def _workers(app: "App") -> None:
+    """Workers until the app stops; jobs still running after the grace are left for others to take over."""
+    workers = asyncio.create_task(run_workers(app, app.stopping, concurrency=app.kernel.worker_concurrency))
+    told = asyncio.create_task(app.stopping.wait())
     try:
-        yield
+        await asyncio.wait({workers, told}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({workers}, timeout=app.kernel.shutdown_grace_s)
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+        told.cancel()
+        workers.cancel()
+        with suppress(asyncio.CancelledError):
+            await workers
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -158,9 +193,12 @@ def listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(2048)  # now: two sockets may bind one port, only one of them listens
     except OSError as error:
         listener.close()
-        raise ConfigurationError(
-            f"cannot listen on {host}:{port}: {error.strerror}. Stop what uses it, or choose another with --port."
-        ) from error
+        remedy = {
+            errno.EADDRINUSE: "Stop what uses it, or choose another with --port.",
+            errno.EACCES: "Choose a port above 1023 with --port.",
+        }.get(error.errno or 0, "Name an address of this machine with --host.")
+        raise ConfigurationError(f"Cannot listen on {host}:{port}: {error.strerror}. {remedy}") from error
     return listener
