@@ -1,8 +1,9 @@
 """Serve the example app as `nexus serve --no-workers` does, for the measurements that bring their own database."""
 
-import asyncio
 import os
 import sys
+
+import uvloop
 
 from examples.main import app
 from nexuscore.kernel import log, process
@@ -10,4 +11,4 @@ from nexuscore.kernel import log, process
 if __name__ == "__main__":
     log.configure(level="info", format="json", stream=sys.stdout)
     listener = process.listen("127.0.0.1", int(os.environ["PORT"]))
-    asyncio.run(process.serve(app, listener, workers=False, migrated=False))
+    uvloop.run(process.serve(app, listener, workers=False, migrated=False))

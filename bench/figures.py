@@ -45,7 +45,7 @@ class Figure:
     def __str__(self) -> str:
         shown = number(self.median)
         if min(self.values) != max(self.values):
-            shown += f" ({number(min(self.values))}–{number(max(self.values))})"
+            shown += f" ({number(min(self.values))} to {number(max(self.values))})"
         return f"{shown} {self.note}".rstrip()
 
     def as_json(self) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def table(figures: Sequence[Figure]) -> str:
     lines = [["", *measures, *(["promised"] if promised else [])]]
     for subject in subjects:
         of = {figure.what: figure for figure in figures if figure.subject == subject}
-        cells = [str(of[what]) if what in of else "–" for what in measures]
+        cells = [str(of[what]) if what in of else "" for what in measures]
         verdicts = "; ".join(figure.verdict for figure in of.values() if figure.target)
         lines.append([subject, *cells, *([verdicts] if promised else [])])
     widths = [max(len(line[at]) for line in lines) for at in range(len(lines[0]))]

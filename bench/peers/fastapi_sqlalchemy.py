@@ -3,7 +3,7 @@
 import os
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 import uvicorn
@@ -22,7 +22,12 @@ app = FastAPI()
 
 
 class Base(DeclarativeBase):
-    type_annotation_map = {str: Text, int: BigInteger, datetime: TIMESTAMP(timezone=True), dict[str, Any]: JSONB}
+    type_annotation_map: ClassVar = {
+        str: Text,
+        int: BigInteger,
+        datetime: TIMESTAMP(timezone=True),
+        dict[str, Any]: JSONB,
+    }
 
 
 class Note(Base):

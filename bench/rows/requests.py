@@ -100,7 +100,7 @@ async def _compare(workload: Workload, fastapi: float, run: Run) -> list[Figure]
         figures += [
             Figure(name, "CPU µs per request", tuple(spent)),
             Figure(name, "requests/s", tuple(rate[name])),
-            Figure(name, "× our CPU", ratios, targets.get(name)),
+            Figure(name, "times our CPU", ratios, targets.get(name)),
         ]
     return figures
 

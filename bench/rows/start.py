@@ -15,47 +15,17 @@ TITLE = "Starting"
 NEXUS = str(Path(sys.executable).with_name("nexus"))
 
 # Packages of providers: loaded by the one adapter that speaks to them, when it first does.
-SDKS = [
-    "aioboto3",
-    "aiobotocore",
-    "anthropic",
-    "azure",
-    "boto3",
-    "botocore",
-    "cohere",
-    "firebase_admin",
-    "google",
-    "googleapiclient",
-    "groq",
-    "hcaptcha",
-    "huggingface_hub",
-    "langchain",
-    "litellm",
-    "mistralai",
-    "ollama",
-    "openai",
-    "paypalrestsdk",
-    "pinecone",
-    "plaid",
-    "posthog",
-    "pyrogram",
-    "resend",
-    "sendgrid",
-    "sentry_sdk",
-    "slack_sdk",
-    "stripe",
-    "telegram",
-    "telethon",
-    "torch",
-    "transformers",
-    "twilio",
-]
+SDKS = (
+    "aioboto3 aiobotocore anthropic azure boto3 botocore cohere firebase_admin google googleapiclient groq hcaptcha"
+    " huggingface_hub langchain litellm mistralai ollama openai paypalrestsdk pinecone plaid posthog pyrogram resend"
+    " sendgrid sentry_sdk slack_sdk stripe telegram telethon torch transformers twilio"
+)
 
 _IMPORT = """
 import sys, time
 started = time.perf_counter()
 import {name}
-print(time.perf_counter() - started, *(each for each in {sdks} if each in sys.modules))
+print(time.perf_counter() - started, *(each for each in '{sdks}'.split() if each in sys.modules))
 """
 
 
@@ -63,14 +33,17 @@ async def _imports(name: str, target: Target | None, run: Run) -> list[Figure]:
     seconds, loaded = [], set()
     for _ in range(run.rounds):
         code = _IMPORT.format(name=name, sdks=SDKS)
-        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-        taken, *found = done.stdout.split()
+        taken, *found = _output(sys.executable, "-c", code).split()
         seconds.append(float(taken))
         loaded.update(found)
     return [
         Figure(f"import {name}", "seconds", tuple(seconds), target),
         Figure(f"provider SDKs it loads (of {name})", "count", (len(loaded),), Target(0), " ".join(sorted(loaded))),
     ]
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 async def _postgres(run: Run) -> list[Figure]:
