@@ -10,6 +10,7 @@
 The log is append-only. `follow` reads it in commit order, so a late commit is never skipped.
 """
 
+import inspect
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from nexuscore.kernel.ctx import Ctx
     from nexuscore.kernel.db import Db
 
+_OURS = {"type", "version", "subject", "public"}
 _TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 
 
@@ -47,6 +49,10 @@ class Event(BaseModel):
     def __init_subclass__(cls, **_: Any) -> None:
         """The keywords are for `__pydantic_init_subclass__`, which runs once the fields are known."""
         super().__init_subclass__()
+        if taken := _OURS & inspect.get_annotations(cls).keys():
+            raise ConfigurationError(
+                f"{cls.__name__} cannot have a field {min(taken)!r}: that says what kind of event it is"
+            )
 
     @classmethod
     def __pydantic_init_subclass__(

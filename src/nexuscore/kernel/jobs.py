@@ -10,6 +10,7 @@ A job's effect and its completion commit together, so a killed worker's job runs
 start and never twice to the end. Work that calls out uses `outcall`: claim, call, record.
 """
 
+import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from nexuscore.kernel.ctx import Ctx
 
 
+_OURS = {"name", "retries", "priority", "timeout"}
+
+
 class Job(BaseModel):
     """The typed arguments of one kind of job. `retries` more tries follow a failed first one."""
 
@@ -40,6 +44,10 @@ class Job(BaseModel):
     def __init_subclass__(cls, **_: Any) -> None:
         """The keywords are for `__pydantic_init_subclass__`, which runs once the fields are known."""
         super().__init_subclass__()
+        if taken := _OURS & inspect.get_annotations(cls).keys():
+            raise ConfigurationError(
+                f"{cls.__name__} cannot have a field {min(taken)!r}: that says what kind of job it is"
+            )
 
     @classmethod
     def __pydantic_init_subclass__(

@@ -275,7 +275,7 @@ def _open_tables(app: "App", connection: Connection) -> list[str]:
     ]
 
 
-async def connect(dsn: str) -> asyncpg.Connection[Any]:
+async def connect(dsn: str) -> "asyncpg.Connection[Any]":
     """A connection as the owner, or one sentence that says why there is none."""
     try:
         return await asyncpg.connect(dsn, timeout=10)

@@ -1,7 +1,7 @@
 """Settings: one class per module, read from the environment and `.env`, checked together before anything starts.
 
 class MailSettings(Settings, prefix="mail"):
-    host: str = Field("localhost", description="The server that takes our mail.")
+    host: str = Field(default="localhost", description="The server that takes our mail.")
 
 settings = load([KernelSettings, MailSettings])     # NEXUS_MAIL_HOST
 settings[MailSettings].host
@@ -290,11 +290,13 @@ DatabaseUrl = Annotated[SecretStr | None, AfterValidator(_database_url)]
 class KernelSettings(Settings, prefix=""):
     """What the ground itself needs to know."""
 
-    env: Environment = Field("development", description="What this process is for; production refuses unsafe settings.")
-    title: str = Field("NexusCore", description="The product's name, in documents and pages.")
-    data: Path = Field(Path("data"), description="The folder for the embedded database, keys and local files.")
+    env: Environment = Field(
+        default="development", description="What this process is for; production refuses unsafe settings."
+    )
+    title: str = Field(default="NexusCore", description="The product's name, in documents and pages.")
+    data: Path = Field(default=Path("data"), description="The folder for the embedded database, keys and local files.")
     database_url: DatabaseUrl = Field(
-        None,
+        default=None,
         validation_alias=AliasChoices("DATABASE_URL", "NEXUS_DATABASE_URL"),
         description="The PostgreSQL to use, as a role that owns no tables. Without it we start one in the data folder.",
     )
@@ -303,16 +305,19 @@ class KernelSettings(Settings, prefix=""):
         validation_alias=AliasChoices("DATABASE_OWNER_URL", "NEXUS_DATABASE_OWNER_URL"),
         description="The same database as the role that owns the tables; migrations use it. Default: DATABASE_URL.",
     )
-    pool_min: int = Field(2, ge=0, description="Database connections kept open.")
-    pool_max: int = Field(20, ge=1, description="Database connections at most, per process.")
-    statement_timeout_ms: int = Field(30_000, ge=0, description="A statement that runs longer is stopped; 0 is never.")
-    host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 for all.")
-    port: int = Field(8000, ge=0, le=65_535, description="The port to listen on; 0 takes a free one.")
+    pool_min: int = Field(default=2, ge=0, description="Database connections kept open.")
+    pool_max: int = Field(default=20, ge=1, description="Database connections at most, per process.")
+    statement_timeout_ms: int = Field(
+        default=30_000, ge=0, description="A statement that runs longer is stopped; 0 is never."
+    )
+    host: str = Field(default="127.0.0.1", description="The address to listen on; 0.0.0.0 for all.")
+    port: int = Field(default=8000, ge=0, le=65_535, description="The port to listen on; 0 takes a free one.")
     public_url: Annotated[str, AfterValidator(_web_address)] = Field(
-        "http://127.0.0.1:8000", description="Where people reach this installation; links in mails start with it."
+        default="http://127.0.0.1:8000",
+        description="Where people reach this installation; links in mails start with it.",
     )
     secret_key: SecretStr | None = Field(
-        None,
+        default=None,
         description="Everything sealed or signed depends on it: 32 characters or more, random. Outside production one "
         "is made in the data folder.",
     )
@@ -320,10 +325,10 @@ class KernelSettings(Settings, prefix=""):
         default_factory=list, description="Earlier secret keys, newest first, still able to open and verify."
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
-        "info", description="The least important lines still written."
+        default="info", description="The least important lines still written."
     )
     log_format: Literal["auto", "json", "text"] = Field(
-        "auto", description="JSON lines or readable text; auto is JSON in production and text elsewhere."
+        default="auto", description="JSON lines or readable text; auto is JSON in production and text elsewhere."
     )
     trusted_proxies: CommaList[Annotated[str, AfterValidator(_network)]] = Field(
         default_factory=list, description="Networks whose X-Forwarded-For is believed, as 10.0.0.0/8."
@@ -331,17 +336,23 @@ class KernelSettings(Settings, prefix=""):
     cors_origins: CommaList[Annotated[str, AfterValidator(_origin)]] = Field(
         default_factory=list, description="Web origins that may call the API from a browser; none unless named."
     )
-    max_body_bytes: int = Field(1_048_576, ge=1, description="The largest request body, uploads apart.")
-    request_timeout_s: float = Field(30, gt=0, description="A request that takes longer is stopped and answered 504.")
+    max_body_bytes: int = Field(default=1_048_576, ge=1, description="The largest request body, uploads apart.")
+    request_timeout_s: float = Field(
+        default=30, gt=0, description="A request that takes longer is stopped and answered 504."
+    )
     dev_token: SecretStr | None = Field(
-        None, description="A bearer token that signs in as a developer, until a module for identity is there."
+        default=None, description="A bearer token that signs in as a developer, until a module for identity is there."
     )
-    shutdown_grace_s: float = Field(20, ge=0, description="How long a stopping process waits for requests and jobs.")
+    shutdown_grace_s: float = Field(
+        default=20, ge=0, description="How long a stopping process waits for requests and jobs."
+    )
     worker_lease_s: float = Field(
-        10, ge=2, description="How long a silent worker keeps its jobs before another takes them over."
+        default=10, ge=2, description="How long a silent worker keeps its jobs before another takes them over."
     )
-    worker_concurrency: int = Field(10, ge=1, description="Jobs run at the same time, per process.")
-    default_locale: Literal["en", "he", "pl"] = Field("en", description="The language when nobody asked for one.")
+    worker_concurrency: int = Field(default=10, ge=1, description="Jobs run at the same time, per process.")
+    default_locale: Literal["en", "he", "pl"] = Field(
+        default="en", description="The language when nobody asked for one."
+    )
 
     def refusals(self, env: Environment) -> Iterator[tuple[str, str]]:
         """Cross-field rules, and in production whatever would leave a door open."""

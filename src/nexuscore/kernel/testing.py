@@ -207,7 +207,7 @@ class RolledBack(Database):
             self._connection = None
 
     @asynccontextmanager
-    async def transaction(self, scope: Scope = Scope()) -> AsyncIterator[Db]:  # noqa: B008 - frozen
+    async def transaction(self, scope: Scope = Scope()) -> AsyncIterator[Db]:  # noqa: B008 - a frozen value
         """A savepoint in place of a transaction."""
         assert self._connection is not None
         connection = self._connection
@@ -245,6 +245,15 @@ class Databases:
         if name not in self._templates:
             await self._execute(f"CREATE DATABASE {name}")
             await migrate.upgrade(app, self.server.dsn(name))
+            self._templates[name] = name
+        return name
+
+    async def shared(self, app: App) -> str:
+        """A copy for all tests that roll back; the template itself must stay free to be copied."""
+        template = await self.template(app)
+        name = template.replace("template", "shared")
+        if name not in self._templates:
+            await self._execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
             self._templates[name] = name
         return name
 
@@ -311,7 +320,7 @@ def composed(modules: Sequence[Module], settings: dict[str, str], tmp_path: Path
 @pytest.fixture
 async def house(composed: App, databases: Databases, anyio_backend: str) -> AsyncIterator[House]:
     """The app on a database that forgets the test."""
-    name = await databases.template(composed)
+    name = await databases.shared(composed)
     dsn = databases.server.dsn(name, APP_ROLE)
     found = House(composed, dsn, databases.server.dsn(name))
     composed.authenticator = found.personas

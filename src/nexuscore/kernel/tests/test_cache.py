@@ -1,0 +1,198 @@
+"""The cache: time, room, single flight, walls between organisations, and copies instead of the thing itself."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from nexuscore.kernel import clock
+from nexuscore.kernel.cache import Cache
+
+pytestmark = pytest.mark.anyio
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+class Maker:
+    """Makes a value slowly and counts how often."""
+
+    def __init__(self, value: object = "made") -> None:
+        self.value = value
+        self.times = 0
+        self.started = asyncio.Event()
+        self.may_end = asyncio.Event()
+
+    async def __call__(self) -> object:
+        self.times += 1
+        self.started.set()
+        await self.may_end.wait()
+        return self.value
+
+
+async def test_a_value_is_kept_for_its_time() -> None:
+    cache = Cache()
+    with clock.fake(NOON) as now:
+        await cache.set("a", 1, 60)
+        await cache.set("b", 2, timedelta(minutes=2))
+        now.advance(seconds=59)
+        assert (await cache.get("a"), await cache.get("b")) == (1, 2)
+        now.advance(seconds=1)
+        assert (await cache.get("a"), await cache.get("b")) == (None, 2)
+    assert cache.stats().entries == 1
+
+
+@pytest.mark.parametrize("value", [None, 0, "", [], {"a": [1, {"b": None}]}, "שלום", b"", b"\xff{}", 1.5, True])
+async def test_json_and_bytes_come_back_as_they_went_in(value: object) -> None:
+    cache = Cache()
+    await cache.set("a", value, 60)
+    back = await cache.get("a")
+    assert back == value
+    assert type(back) is type(value)
+
+
+async def test_nobody_can_change_what_is_cached() -> None:
+    cache = Cache()
+    given = {"tags": ["a"]}
+    await cache.set("note", given, 60)
+    given["tags"].append("mine")
+    got = await cache.get("note")
+    assert got == {"tags": ["a"]}
+    got["tags"].append("theirs")
+    assert await cache.get("note") == {"tags": ["a"]}
+
+    async def make() -> dict[str, list[str]]:
+        return {"tags": ["a"]}
+
+    made = await cache.remember("other", 60, make)
+    made["tags"].append("mine")
+    assert await cache.remember("other", 60, make) == {"tags": ["a"]}
+
+
+async def test_what_json_cannot_hold_is_refused() -> None:
+    with pytest.raises(ValueError, match="serialize"):
+        await Cache().set("a", object(), 60)
+
+
+async def test_the_least_recently_used_makes_room() -> None:
+    cache = Cache(most=2)
+    await cache.set("a", 1, 60)
+    await cache.set("b", 2, 60)
+    await cache.get("a")
+    await cache.set("c", 3, 60)
+    assert [await cache.get(key) for key in "abc"] == [1, None, 3]
+    assert cache.stats().entries == 2
+
+
+async def test_organisations_cannot_meet() -> None:
+    cache = Cache()
+    acme, globex = cache.scoped("acme"), cache.scoped("globex")
+    await cache.set("fee", "everyone", 60)
+    await acme.set("fee", "acme", 60)
+    assert await globex.get("fee") is None
+    await globex.set("fee", "globex", 60)
+    assert [await each.get("fee") for each in (cache, acme, globex)] == ["everyone", "acme", "globex"]
+    for forged in ("org:globex", "globex:fee", "../globex/fee", "org:globex:fee"):
+        assert await acme.get(forged) is None
+        assert await cache.get(forged) is None
+    await acme.delete("fee")
+    assert await acme.delete_match("*") == 0
+    assert await globex.get("fee") == "globex"
+    assert await cache.scoped("acme").get("fee") is None
+    assert await cache.scoped("globex").get("fee") == "globex"
+
+
+async def test_delete_match_forgets_by_pattern_in_its_own_scope() -> None:
+    cache = Cache()
+    for key in ("fees:1", "fees:2", "flags:1"):
+        await cache.set(key, 1, 60)
+        await cache.scoped("acme").set(key, 1, 60)
+    assert await cache.delete_match("fees:*") == 2
+    assert [await cache.get(key) for key in ("fees:1", "fees:2", "flags:1")] == [None, None, 1]
+    assert await cache.scoped("acme").get("fees:1") == 1
+
+
+async def test_one_makes_and_the_others_wait() -> None:
+    cache, make = Cache(), Maker()
+    asked = [asyncio.create_task(cache.remember("a", 60, make)) for _ in range(20)]
+    await make.started.wait()
+    make.may_end.set()
+    assert await asyncio.gather(*asked) == ["made"] * 20
+    assert make.times == 1
+    assert (cache.stats().misses, cache.stats().hits) == (1, 19)
+
+
+async def test_none_is_remembered_too() -> None:
+    cache, make = Cache(), Maker(None)
+    make.may_end.set()
+    await cache.remember("a", 60, make)
+    await cache.remember("a", 60, make)
+    assert make.times == 1
+
+
+async def test_scopes_and_keys_are_made_side_by_side() -> None:
+    cache = Cache()
+    slow, quick = Maker("slow"), Maker("quick")
+    quick.may_end.set()
+    waiting = asyncio.create_task(cache.scoped("acme").remember("a", 60, slow))
+    await slow.started.wait()
+    assert await cache.scoped("globex").remember("a", 60, quick) == "quick"
+    slow.may_end.set()
+    assert await waiting == "slow"
+
+
+async def test_a_failure_is_not_cached_and_the_next_one_tries() -> None:
+    cache = Cache()
+    outcomes: list[object] = [RuntimeError("down"), "up"]
+
+    async def make() -> object:
+        await asyncio.sleep(0)
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    first, second = await asyncio.gather(
+        cache.remember("a", 60, make), cache.remember("a", 60, make), return_exceptions=True
+    )
+    assert isinstance(first, RuntimeError)
+    assert second == "up"
+
+
+async def test_who_gives_up_does_not_stop_the_others() -> None:
+    cache, make = Cache(), Maker()
+    impatient = asyncio.create_task(cache.remember("a", 60, make))
+    await make.started.wait()
+    patient = asyncio.create_task(cache.remember("a", 60, make))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    make.may_end.set()
+    assert await patient == "made"
+    assert make.times == 2
+
+
+@pytest.mark.parametrize("by_pattern", [False, True])
+async def test_a_value_made_before_a_delete_is_not_kept_after_it(by_pattern: bool) -> None:
+    cache, make = Cache(), Maker("old")
+    reading = asyncio.create_task(cache.remember("fee", 60, make))
+    await make.started.wait()
+    await (cache.delete_match("fe*") if by_pattern else cache.delete("fee"))
+    make.may_end.set()
+    assert await reading == "old"
+    make.value = "new"
+    assert await cache.remember("fee", 60, make) == "new"
+
+
+async def test_nothing_is_left_behind_by_makers() -> None:
+    cache, make = Cache(), Maker()
+    make.may_end.set()
+    for number in range(50):
+        await cache.remember(f"key:{number}", 60, make)
+    assert not cache._store.making
+
+
+async def test_hits_and_misses_are_counted_over_all_scopes() -> None:
+    cache = Cache()
+    await cache.get("a")
+    await cache.scoped("acme").set("a", 1, 60)
+    await cache.scoped("acme").get("a")
+    stats = cache.stats()
+    assert (stats.hits, stats.misses, stats.entries) == (1, 1, 1)
