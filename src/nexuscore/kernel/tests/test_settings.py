@@ -132,14 +132,12 @@ def test_every_fault_of_every_class_is_listed_at_once() -> None:
     assert next(line for line in found if line.startswith("NEXUS_PORT")).endswith("(it is 'abc')")
 
 
-@given(st.text(alphabet=st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=5, max_size=40))
-def test_a_fault_never_shows_a_secret(secret: str) -> None:
-    found = faults({"DATABASE_URL": f"mysql://{secret}", "NEXUS_PORT": "x"})
-    assert not [line for line in found if secret in line.replace("postgresql://user:password@host:5432/name", "")] or (
-        secret
-        in "must look like NEXUS_PORT it is 'x' ******** Input should be a valid integer, unable to parse string "
-    )
-    assert [line for line in found if line.startswith("DATABASE_URL") and "********" in line]
+@given(st.text(alphabet=st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=40))
+def test_a_fault_never_shows_a_secret(rest: str) -> None:
+    found = faults({"DATABASE_URL": f"mysql://hunter2{rest}", "NEXUS_MAIL_PORT": "x"})
+    assert "hunter2" not in repr(found)
+    assert [line.partition(":")[0] for line in found] == ["DATABASE_URL", "NEXUS_MAIL_PORT"]
+    assert found[0].endswith("(it is ********)")
 
 
 def test_a_fault_in_an_alias_names_the_variable_that_was_set() -> None:
@@ -185,7 +183,7 @@ def test_settings_are_frozen_and_closed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         mail.host = "y"  # type: ignore[misc]  # the point
     with pytest.raises(ValueError, match="Extra inputs"):
-        MailSettings(hots="x")  # type: ignore[call-arg]  # the point
+        MailSettings(hots="x")
 
 
 def test_two_classes_cannot_read_the_same_variable() -> None:
