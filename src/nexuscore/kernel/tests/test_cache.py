@@ -181,6 +181,20 @@ async def test_a_value_made_before_a_delete_is_not_kept_after_it(by_pattern: boo
     assert await cache.remember("fee", 60, make) == "new"
 
 
+async def test_who_waited_through_a_delete_makes_anew_and_keeps_it() -> None:
+    cache, make = Cache(), Maker("old")
+    first = asyncio.create_task(cache.remember("fee", 60, make))
+    await make.started.wait()
+    second = asyncio.create_task(cache.remember("fee", 60, make))
+    await asyncio.sleep(0)
+    await cache.delete("fee")
+    make.may_end.set()
+    assert await first == "old"
+    assert await second == "old"
+    assert make.times == 2
+    assert await cache.get("fee") == "old", "the second value was made after the delete"
+
+
 async def test_nothing_is_left_behind_by_makers() -> None:
     cache, make = Cache(), Maker()
     make.may_end.set()

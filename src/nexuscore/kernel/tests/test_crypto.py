@@ -42,6 +42,15 @@ def test_any_altered_character_is_noticed(data: st.DataObject) -> None:
         RING.open_sealed("phone", sealed[:at] + letter + sealed[at + 1 :], context="user:1")
 
 
+def test_no_other_spelling_of_the_same_bytes_opens() -> None:
+    sealed = RING.seal("phone", "+65 9123 4567")
+    for letter in set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+/ ") - {sealed[-1]}:
+        with pytest.raises(CryptoError):
+            RING.open_sealed("phone", sealed[:-1] + letter)
+    with pytest.raises(CryptoError):
+        RING.open_sealed("phone", sealed + "=")
+
+
 @pytest.mark.parametrize("sealed", ["", "v1", "v1.", "v1..", "v2.00000000.AAAA", "v1.00000000.AAAA", "plain text"])
 def test_what_was_never_sealed_is_refused(sealed: str) -> None:
     with pytest.raises(CryptoError):
@@ -155,6 +164,18 @@ def test_a_folder_that_cannot_be_written_is_a_configuration_error(tmp_path: Path
     (tmp_path / "data").write_text("a file where the folder should be")
     with pytest.raises(ConfigurationError, match="cannot be used"):
         load_or_create_secret(tmp_path / "data")
+
+
+def test_who_comes_second_takes_the_secret_of_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = "f" * 64
+
+    def meanwhile(_: int) -> str:
+        (tmp_path / "secret_key").write_text(first)
+        return "second" * 10
+
+    monkeypatch.setattr("secrets.token_urlsafe", meanwhile)
+    assert load_or_create_secret(tmp_path) == first
+    assert load_or_create_secret(tmp_path) == first
 
 
 def test_processes_that_start_together_share_one_secret(tmp_path: Path) -> None:
