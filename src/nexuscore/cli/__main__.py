@@ -1,0 +1,5 @@
+"""`python -m nexuscore.cli` is `nexus`."""
+
+from nexuscore.cli import main
+
+main()

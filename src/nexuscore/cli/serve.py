@@ -1,0 +1,115 @@
+"""`nexus serve` and `nexus worker`."""
+
+import socket
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nexuscore import __version__
+from nexuscore.cli import project
+from nexuscore.cli.reload import serve_reloading
+from nexuscore.kernel import log, process
+from nexuscore.kernel.errors import ConfigurationError
+from nexuscore.kernel.http.auth import DevelopmentToken, development_token
+from nexuscore.kernel.settings import KernelSettings, load
+
+if TYPE_CHECKING:
+    from nexuscore.kernel.app import App
+
+commands = typer.Typer(rich_markup_mode=None)
+_log = log.get_logger(__name__)
+
+
+@commands.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="The address to listen on. Else NEXUS_HOST.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="The port; 0 takes a free one. Else NEXUS_PORT.")
+    ] = None,
+    workers: Annotated[bool, typer.Option("--workers/--no-workers", help="Run jobs and schedules in here too.")] = True,
+    migrated: Annotated[
+        bool, typer.Option("--migrate/--no-migrate", help="Bring the database to its newest shape first.")
+    ] = True,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Start again when a .py, .html or .po file changes. For development.")
+    ] = False,
+    inherited: Annotated[int | None, typer.Option("--inherited", hidden=True)] = None,
+    again: Annotated[bool, typer.Option("--again", hidden=True)] = False,
+) -> None:
+    """Start everything: the database, the API and the workers.
+
+    Without DATABASE_URL it starts a PostgreSQL of its own in the data folder, and stops it at the end.
+    Ctrl-C or SIGTERM finishes running requests and jobs first; a second one does not wait for them.
+    """
+    if reload:
+        _reload(host, port, [*([] if workers else ["--no-workers"]), *([] if migrated else ["--no-migrate"])])
+        return
+    app = project.load()
+    write_logs(app.kernel)
+    for warning in app.settings.warnings:
+        _log.warning("setting_unknown", setting=warning)
+    listener = _listener(app.kernel, host, port) if inherited is None else socket.socket(fileno=inherited)
+    ready = partial(_greet, app, listener, again=again)
+    project.run(process.serve(app, listener, workers=workers, migrated=migrated, ready=ready), fast=True)
+
+
+@commands.command()
+def worker() -> None:
+    """Run workers alone, as many processes as are wanted.
+
+    Jobs and schedules are shared between all of them and the server. Ctrl-C or SIGTERM finishes running jobs first.
+    """
+    app = project.load()
+    write_logs(app.kernel)
+    project.run(process.work(app), fast=True)
+
+
+def write_logs(settings: KernelSettings) -> None:
+    """Send the log where and how the settings say."""
+    log.configure(level=settings.log_level, format="json" if _is_json(settings) else "text")
+
+
+def _is_json(settings: KernelSettings) -> bool:
+    if settings.log_format == "auto":
+        return settings.env == "production"
+    return settings.log_format == "json"
+
+
+def _listener(settings: KernelSettings, host: str | None, port: int | None) -> socket.socket:
+    return process.listen(settings.host if host is None else host, settings.port if port is None else port)
+
+
+def _reload(host: str | None, port: int | None, options: list[str]) -> None:
+    settings = load([KernelSettings])[KernelSettings]
+    if settings.env == "production":
+        raise ConfigurationError("--reload is for development; NEXUS_ENV is production.")
+    write_logs(settings)
+    with _listener(settings, host, port) as listener:
+        project.run(serve_reloading(settings, listener, options))
+
+
+def _greet(app: "App", listener: socket.socket, *, again: bool) -> None:
+    """Say where we are: a person reads the greeting, a machine the line in the log."""
+    address = _address(listener)
+    if again or _is_json(app.kernel):
+        _log.info("ready", address=address)
+        return
+    lines = {
+        "address": address,
+        "docs": f"{address}/api/docs",
+        "data": str(Path(app.kernel.data).resolve()),
+    }
+    if isinstance(app.authenticator, DevelopmentToken) and app.kernel.env != "production":
+        lines["token"] = f"{development_token(app)}   (no module signs people in yet: send it as a bearer token)"
+    typer.echo(f"\n{app.kernel.title} on NexusCore {__version__}, {app.kernel.env}. Ctrl-C stops it.")
+    typer.echo("".join(f"  {name:8} {value}\n" for name, value in lines.items()))
+    sys.stdout.flush()
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - shown, not bound
+    return f"http://{shown}:{port}"
