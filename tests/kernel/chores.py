@@ -111,7 +111,7 @@ async def post(ctx: Ctx, job: Post) -> str | None:
 
 @post.call
 async def carry(app: App, letter: str) -> str:
-    open_transactions.append(sum(1 for c in app.database.pool._holders if c._in_use) if letter == "count" else 0)
+    open_transactions.append(app.database.pool.get_size() - app.database.pool.get_idle_size())
     calls.append(f"carried {letter}")
     if letter == "lost":
         raise ConnectionError("the road is closed")

@@ -34,12 +34,15 @@ async def test_a_fact_carries_who_what_and_when(house: House) -> None:
 
 
 async def test_a_rolled_back_transaction_leaves_neither_fact_nor_job(house: House) -> None:
-    with pytest.raises(RuntimeError):
+    async def fail() -> None:
         async with house.context(ALICE) as ctx:
             ctx.emit(Rang(bell="never"))
             ctx.enqueue(chores.Sweep(what="never"))
             await ctx.flush()
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail()
     assert await house.facts(Rang) == []
     assert await house.drain() == 0
 
@@ -50,7 +53,8 @@ async def test_the_log_is_append_only(committed_house: House, statement: str, ro
     house = committed_house
     async with house.context(ALICE) as ctx:
         ctx.emit(Rang(bell="front"))
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+
+    async def tamper() -> None:
         if role == "the owner":
             owner = await asyncpg.connect(house.owner_dsn)
             try:
@@ -60,6 +64,9 @@ async def test_the_log_is_append_only(committed_house: House, statement: str, ro
         else:
             async with house.app.database.transaction(Scope(ALICE.org, role == "across")) as db:
                 await db.raw(statement)
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await tamper()
     assert len(await house.facts(Rang)) == 1
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -25,10 +26,10 @@ def _forget() -> None:
     chores.running.update(now=0, most=0)
 
 
-async def do(house: House, job: Job, **rest: object) -> None:
+async def do(house: House, job: Job, **rest: Any) -> None:
     async with house.context(ALICE) as ctx:
         ctx.locale, ctx.request_id = "pl", "req-7"
-        ctx.enqueue(job, **rest)  # type: ignore[arg-type]  # the options of enqueue
+        ctx.enqueue(job, **rest)
 
 
 async def hurry(house: House) -> None:

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator, Iterable, MutableMapping, Sequence
 from contextlib import asynccontextmanager
@@ -21,8 +22,9 @@ from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Database, Scope
 from nexuscore.kernel.errors import ConfigurationError
 from nexuscore.kernel.events import Event, Listener
-from nexuscore.kernel.http.asgi import build
+from nexuscore.kernel.http.asgi import API, build
 from nexuscore.kernel.http.auth import Authenticator, DevelopmentToken
+from nexuscore.kernel.http.routes import Operation
 from nexuscore.kernel.jobs import Outcall, Schedule, Worker
 from nexuscore.kernel.module import Module, in_order
 from nexuscore.kernel.settings import KernelSettings, Loaded, Settings, load
@@ -166,6 +168,7 @@ def _duplicates(modules: Sequence[Module]) -> list[str]:
         ("schedule", [(s.name, m.name) for m in modules for s in m.schedules]),
         ("listener", [(each.name, m.name) for m in modules for each in m.listeners]),
         ("permission", [(p.name, m.name) for m in modules for p in m.permissions]),
+        ("operation", [(_address(o), m.name) for m in modules for group in m.routes for o in group.operations]),
         ("slot", [(s.kind.__qualname__, m.name) for m in modules for s in m.slots]),
     ):
         owners: dict[str, str] = {}
@@ -174,6 +177,11 @@ def _duplicates(modules: Sequence[Module]) -> list[str]:
                 faults.append(f"{what} {name!r} is declared by {owners[name]!r} and by {module!r}")
             owners.setdefault(name, module)
     return faults
+
+
+def _address(operation: Operation) -> str:
+    path = re.sub(r"{[^}]*}", "{}", operation.path if operation.outside_api else API + operation.path)
+    return f"{operation.method} {path}"
 
 
 def _slot_faults(modules: Sequence[Module]) -> list[str]:

@@ -39,6 +39,8 @@ Ts = TypeVarTuple("Ts")
 class Row(asyncpg.Record):
     """A read-only row with its columns as attributes; typed as the model it was selected from."""
 
+    __slots__ = ()
+
     def __getattr__(self, name: str) -> Any:
         try:
             return self[name]
@@ -301,6 +303,8 @@ def _json_text(value: Any) -> str:
 def translated(error: Exception) -> NexusError | None:
     """What a driver's error means to a caller; None when it is a fault of ours."""
     match error:
+        case asyncpg.DivisionByZeroError():
+            return None
         case asyncpg.UniqueViolationError():
             return ConflictError(details={"constraint": error.constraint_name})
         case asyncpg.ForeignKeyViolationError():

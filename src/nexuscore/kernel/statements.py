@@ -98,8 +98,8 @@ def _find_or_compile(statement: Any, keys: Keys, given: Mapping[str, Any]) -> tu
             SQLCompiler,
             visible.compile(dialect=_DIALECT, column_keys=columns, compile_kwargs=spelled),
         )
-        prepared = Prepared(compiled, keys)
-        return prepared.sql, prepared.arguments(given)
+        values = compiled.construct_params(given, _check=False)
+        return str(compiled), [values[name] for name in compiled.positiontup or ()]
     prepared = Prepared(compiled, keys)
     _by_identity.setdefault(statement, {})[keys] = prepared
     if place is not None:
