@@ -1,0 +1,139 @@
+"""Who is asking: an access token or an API key in `Authorization: Bearer`, or a browser's session cookie.
+
+A request pays for a signature and a look into memory; the database is asked when memory is older than 3 seconds.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Literal
+from uuid import UUID
+
+from nexuscore.kernel import clock
+from nexuscore.kernel.access import ANONYMOUS, Actor, PermissionDenied
+from nexuscore.kernel.app import App
+from nexuscore.kernel.crypto import hash_token
+from nexuscore.kernel.errors import NotFoundError
+from nexuscore.kernel.http.auth import ORG_HEADER, Authenticator, Identity, parse_org
+from nexuscore.kernel.http.exchange import Exchange
+from nexuscore.modules.identity import cookies, sessions, tokens
+from nexuscore.modules.identity.errors import CsrfFailed, InvalidToken
+from nexuscore.modules.identity.memory import SessionState, memory
+from nexuscore.modules.identity.roles import permissions_of
+from nexuscore.modules.identity.settings import IdentitySettings
+from nexuscore.modules.identity.slots import Grants, Memberships
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class SignedInPeople(Authenticator):
+    """The filler of the kernel's slot."""
+
+    async def identify(self, app: App, exchange: Exchange) -> Identity:
+        """Who asks; what is sent and does not hold is refused, but a stale cookie is only ignored."""
+        given = exchange.headers.get("authorization")
+        if given is not None:
+            return await _bearer(app, exchange, given)
+        cookie = cookies.session_of(app, exchange)
+        if cookie is not None:
+            state = await _state_of_cookie(app, cookie)
+            if state is not None:
+                if exchange.method not in _SAFE and not cookies.csrf_holds(app, exchange, state.id):
+                    raise CsrfFailed
+                return await _identity(app, exchange, state)
+        return Identity(replace(ANONYMOUS, ip=exchange.ip, agent=exchange.headers.get("user-agent")))
+
+    def schemes(self) -> dict[str, dict[str, object]]:
+        """The OpenAPI security schemes."""
+        return {
+            "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT or API key"},
+            "cookie": {"type": "apiKey", "in": "cookie", "name": cookies.SESSION},
+        }
+
+
+async def _bearer(app: App, exchange: Exchange, given: str) -> Identity:
+    scheme, _, token = given.partition(" ")
+    if scheme.lower() != "bearer":
+        raise InvalidToken
+    claims = tokens.read_access(app, token.strip())
+    state = await _state(app, claims.session_id)
+    if state is None or state.user_id != claims.user_id:
+        raise InvalidToken
+    return await _identity(app, exchange, state)
+
+
+async def _state(app: App, session_id: UUID) -> SessionState | None:
+    known = memory(app).sessions
+    state = known.get(session_id)
+    if state is None:
+        async with app.context() as ctx:
+            state = await sessions.state_of(ctx, session_id)
+        return None if state is None else known.keep(session_id, await _placed(app, state))
+    return state if state.expires_at > clock.now() else None
+
+
+async def _state_of_cookie(app: App, cookie: str) -> SessionState | None:
+    known, place = memory(app), hash_token(cookie)
+    session_id = known.cookies.get(place)
+    if session_id is not None:
+        return await _state(app, session_id)
+    async with app.context() as ctx:
+        state = await sessions.state_of_cookie(ctx, cookie)
+    if state is None:
+        return None
+    known.cookies.keep(place, state.id)
+    return known.sessions.keep(state.id, await _placed(app, state))
+
+
+async def _placed(app: App, state: SessionState) -> SessionState:
+    """The state with the organisation its owner works in when they have not chosen one."""
+    for memberships in app.fillers(Memberships):  # type: ignore[type-abstract]  # asked for, not made
+        if state.org is None:
+            return replace(state, org=await memberships.default_org(app, state.user_id))
+    return state
+
+
+async def _identity(app: App, exchange: Exchange, state: SessionState) -> Identity:
+    facts: dict[str, object] = {}
+    org, permissions = state.org, permissions_of(app, state.platform_role)
+    named = exchange.headers.get(ORG_HEADER)
+    if named is not None:
+        org = parse_org(named)
+    if org is not None:
+        grants = await _grants(app, state.user_id, org)
+        if grants is not None:
+            permissions |= grants.permissions
+            facts["org_role"] = grants.role
+        elif named is not None:
+            raise NotFoundError
+        else:
+            org = None
+    fresh = clock.now() - state.authenticated_at < timedelta(minutes=app.settings[IdentitySettings].sudo_minutes)
+    actor = Actor(
+        "user",
+        state.user_id,
+        permissions,
+        session=state.id,
+        fresh=fresh,
+        ip=exchange.ip,
+        agent=exchange.headers.get("user-agent"),
+        facts=facts,
+    )
+    return Identity(actor, org, state.locale)
+
+
+async def _grants(app: App, user_id: UUID, org: UUID) -> Grants | None:
+    known, place = memory(app).grants, (user_id, org)
+    found = known.get(place)
+    if found is None:
+        found = known.keep(place, await _ask_for_grants(app, user_id, org))
+    return found or None
+
+
+async def _ask_for_grants(app: App, user_id: UUID, org: UUID) -> Grants | Literal[False]:
+    for memberships in app.fillers(Memberships):  # type: ignore[type-abstract]  # asked for, not made
+        grants = await memberships.grants(app, user_id, org)
+        if grants is not None:
+            return grants
+    async with app.context(actor=Actor("user", user_id)) as ctx:
+        ctx.emit(PermissionDenied(operation="organisation", permission="member", id=str(org)))
+    return False

@@ -1,0 +1,52 @@
+"""What can go wrong when people get in. The texts tell a stranger nothing about who has an account."""
+
+from nexuscore.kernel.errors import AuthenticationError, AuthorizationError, BusinessLogicError, ConflictError
+
+
+class InvalidCredentials(AuthenticationError):
+    """The password is wrong, or there is no such account, or its address was never verified."""
+
+    code = "invalid_credentials"
+    message = "This is not a login name and password we know. If you have just registered, confirm your address first."
+
+
+class InvalidToken(AuthenticationError):
+    """An access or refresh token that was altered, is over, or belongs to a session that is."""
+
+    code = "invalid_token"
+    message = "Your session is over. Please sign in again."
+
+
+class AccountSuspended(AuthorizationError):
+    """Told only to somebody who proved who they are."""
+
+    code = "account_suspended"
+    message = "This account is suspended. Please contact support."
+
+
+class CsrfFailed(AuthorizationError):
+    """A browser's request with the session cookie and without the token that proves which page sent it."""
+
+    code = "csrf_failed"
+    message = "This request did not come from our pages. Reload the page and try again."
+
+
+class SecretInvalid(BusinessLogicError):
+    """A link or code that was used, is over, was tried too often, or never was."""
+
+    code = "secret_invalid"
+    message = "This link or code does not work, or no longer. Please ask for a new one."
+
+
+class LastAdmin(ConflictError):
+    """The platform would be left without an admin."""
+
+    code = "last_admin"
+    message = "This is the last admin of the platform. Make somebody else an admin first."
+
+
+class AccountExists(ConflictError):
+    """Told only to the holder of the bootstrap link."""
+
+    code = "account_exists"
+    message = "There is an account with this address. Sign in with it first, then use the link."

@@ -1,0 +1,44 @@
+"""The manifest: all that identity adds to an app."""
+
+from nexuscore.kernel.module import Module, Slot
+from nexuscore.modules.identity import events, permissions, tables
+from nexuscore.modules.identity.authenticator import SignedInPeople
+from nexuscore.modules.identity.settings import IdentitySettings
+from nexuscore.modules.identity.slots import Memberships, SmsSender
+
+module = Module(
+    name="identity",
+    package=__package__,
+    settings=(IdentitySettings,),
+    tables=(
+        tables.User,
+        tables.Session,
+        tables.RefreshToken,
+        tables.Secret,
+        tables.AttemptCount,
+        tables.Milestone,
+    ),
+    events=(
+        events.UserRegistered,
+        events.EmailVerified,
+        events.UserChanged,
+        events.SignedIn,
+        events.SignInFailed,
+        events.SignInChallenged,
+        events.SignedOut,
+        events.SessionRevoked,
+        events.Reauthenticated,
+        events.PasswordChanged,
+        events.PasswordResetRequested,
+        events.EmailChangeRequested,
+        events.EmailChanged,
+        events.AccountSuspended,
+        events.AccountRestored,
+        events.AccountDeactivated,
+        events.AccountDeleted,
+        events.PlatformRoleChanged,
+    ),
+    permissions=(permissions.SEE_USERS, permissions.SUSPEND_USERS, permissions.CHANGE_ROLES),
+    slots=(Slot(Memberships, single=True), Slot(SmsSender, single=True)),
+    contributes=(SignedInPeople(),),
+)

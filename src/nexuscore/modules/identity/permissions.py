@@ -1,0 +1,7 @@
+"""What people may do with other people's accounts, and which platform roles may."""
+
+from nexuscore.kernel.access import Permission
+
+SEE_USERS = Permission("identity.users.read", "See everybody's accounts.", ("platform:admin", "platform:moderator"))
+SUSPEND_USERS = Permission("identity.users.suspend", "Suspend accounts and restore them.", ("platform:admin",))
+CHANGE_ROLES = Permission("identity.roles.change", "Give and take platform roles.", ("platform:admin",))

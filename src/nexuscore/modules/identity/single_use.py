@@ -1,0 +1,163 @@
+"""Secrets that work once: links and codes that are mailed, challenges, the first admin's link.
+
+What is stored is a hash. Whoever redeems does so with one UPDATE, so of many at once exactly one succeeds.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from secrets import randbelow
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, case, delete, insert, null, or_, select, update
+
+from nexuscore.kernel.crypto import hash_token, new_token
+from nexuscore.kernel.ctx import Ctx
+from nexuscore.kernel.ids import uuid7
+from nexuscore.modules.identity.errors import SecretInvalid
+from nexuscore.modules.identity.settings import IdentitySettings
+from nexuscore.modules.identity.tables import Secret
+
+VERIFY_EMAIL = "verify_email"
+CHANGE_EMAIL = "change_email"
+RESET_PASSWORD = "reset_password"  # noqa: S105 - a purpose, not a password
+BOOTSTRAP = "bootstrap"
+SIGN_IN = "sign_in"
+
+_LIVE = (Secret.used_at.is_(None), Secret.expires_at > bindparam("now"))
+_BY_TOKEN = (Secret.hash == bindparam("token_hash"), Secret.purpose == bindparam("what"), *_LIVE)
+_BY_ID = (Secret.id == bindparam("secret_id"), Secret.purpose == bindparam("what"), *_LIVE)
+_TRIABLE = (
+    Secret.tries < bindparam("most"),
+    or_(Secret.code_expires_at.is_(None), Secret.code_expires_at > bindparam("now")),
+)
+_ISSUE = insert(Secret)
+_PEEK = select(Secret).where(*_BY_TOKEN)
+_PEEK_ID = select(Secret).where(*_BY_ID)
+_REDEEM = update(Secret).where(*_BY_TOKEN).values(used_at=bindparam("now")).returning(Secret)
+_REDEEM_ID = update(Secret).where(*_BY_ID).values(used_at=bindparam("now")).returning(Secret)
+_COUNT_TRY = update(Secret).where(*_BY_ID, *_TRIABLE).values(tries=Secret.tries + 1).returning(Secret)
+_TRY_CODE = (
+    update(Secret)
+    .where(*_BY_ID, *_TRIABLE)
+    .values(
+        tries=Secret.tries + 1,
+        used_at=case((Secret.code_hash == bindparam("given"), bindparam("now")), else_=null()),
+    )
+    .returning(Secret)
+)
+_KILL = (
+    update(Secret)
+    .where(Secret.user_id == bindparam("owner"), Secret.used_at.is_(None))
+    .values(used_at=bindparam("now"), data={})
+)
+_KILL_SOME = _KILL.where(Secret.purpose == bindparam("what"))
+_KILL_OF_NOBODY = (
+    update(Secret)
+    .where(Secret.purpose == bindparam("what"), Secret.user_id.is_(None), Secret.used_at.is_(None))
+    .values(used_at=bindparam("now"))
+)
+_SWEEP = delete(Secret).where(Secret.expires_at < bindparam("before"))
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A new secret, on its way to one person: the link's token, and the code if one was asked for."""
+
+    id: UUID
+    expires_at: datetime
+    token: str = field(repr=False)
+    code: str = field(repr=False, default="")
+
+
+async def issue(
+    ctx: Ctx,
+    purpose: str,
+    user_id: UUID | None,
+    lasts: timedelta,
+    *,
+    code: bool = False,
+    data: dict[str, Any] | None = None,
+) -> Issued:
+    """Make a secret. With `code`, also a short one that needs the secret's id and may be tried a few times."""
+    settings = ctx.app.settings[IdentitySettings]
+    token, id, expires_at = new_token("nxs_"), uuid7(), ctx.now + lasts
+    digits = "".join(str(randbelow(10)) for _ in range(settings.code_digits)) if code else ""
+    await ctx.db.execute(
+        _ISSUE,
+        id=id,
+        purpose=purpose,
+        user_id=user_id,
+        hash=token.hash,
+        code_hash=_code_hash(ctx, id, digits) if code else None,
+        data=data or {},
+        created_at=ctx.now,
+        expires_at=expires_at,
+        code_expires_at=ctx.now + timedelta(minutes=settings.code_minutes) if code else None,
+    )
+    return Issued(id, expires_at, token.value, digits)
+
+
+async def peek(ctx: Ctx, purpose: str, token: str) -> Secret:
+    """The live secret a token stands for, without using it up; `SecretInvalid` when there is none."""
+    return _found(await ctx.db.first(_PEEK, token_hash=hash_token(token), what=purpose, now=ctx.now))
+
+
+async def peek_id(ctx: Ctx, purpose: str, secret_id: UUID) -> Secret:
+    """The live secret with this id, without using it up."""
+    return _found(await ctx.db.first(_PEEK_ID, secret_id=secret_id, what=purpose, now=ctx.now))
+
+
+async def redeem(ctx: Ctx, purpose: str, token: str) -> Secret:
+    """Use up the secret a token stands for; `SecretInvalid` for everybody but the first."""
+    return _found(await ctx.db.first(_REDEEM, token_hash=hash_token(token), what=purpose, now=ctx.now))
+
+
+async def redeem_id(ctx: Ctx, purpose: str, secret_id: UUID) -> Secret:
+    """Use up the secret with this id, once what it asked for was shown."""
+    return _found(await ctx.db.first(_REDEEM_ID, secret_id=secret_id, what=purpose, now=ctx.now))
+
+
+async def try_code(ctx: Ctx, purpose: str, secret_id: UUID, code: str) -> Secret | None:
+    """Try a code: the secret, used up, when it is right. None when it is wrong, over, used, or tried too often.
+
+    A wrong try counts only if the transaction commits: do not raise through it, or raise what `commits`.
+    """
+    given = _code_hash(ctx, secret_id, code.strip())
+    most = ctx.app.settings[IdentitySettings].code_tries
+    row = await ctx.db.first(_TRY_CODE, secret_id=secret_id, what=purpose, given=given, most=most, now=ctx.now)
+    return row if row is not None and row.used_at is not None else None
+
+
+async def count_try(ctx: Ctx, purpose: str, secret_id: UUID, most: int) -> Secret | None:
+    """Count a try at what a secret asks for (a challenge); None when it is over or was tried too often."""
+    return await ctx.db.first(_COUNT_TRY, secret_id=secret_id, what=purpose, most=most, now=ctx.now)
+
+
+async def kill(ctx: Ctx, user_id: UUID, purpose: str | None = None) -> None:
+    """Make every secret of a person useless, or those for one purpose."""
+    if purpose is None:
+        await ctx.db.execute(_KILL, owner=user_id, now=ctx.now)
+    else:
+        await ctx.db.execute(_KILL_SOME, owner=user_id, what=purpose, now=ctx.now)
+
+
+async def kill_of_nobody(ctx: Ctx, purpose: str) -> None:
+    """Make secrets useless that belong to no account, such as the first admin's link."""
+    await ctx.db.execute(_KILL_OF_NOBODY, what=purpose, now=ctx.now)
+
+
+async def sweep(ctx: Ctx) -> None:
+    """Remove what has been over for a day."""
+    await ctx.db.execute(_SWEEP, before=ctx.now - timedelta(days=1))
+
+
+def _code_hash(ctx: Ctx, secret_id: UUID, code: str) -> str:
+    """A code is short, so its hash needs a key that no dump of the database holds."""
+    return ctx.app.keyring.sign("identity.code", f"{secret_id}:{code}".encode())
+
+
+def _found(row: Secret | None) -> Secret:
+    if row is None:
+        raise SecretInvalid
+    return row
