@@ -48,7 +48,7 @@ def _start(data: Path, port: int) -> subprocess.Popen[bytes]:
         "NEXUS_DEV_TOKEN": "tok",
         "NEXUS_WORKER_LEASE_S": "2",
         "NEXUS_LOG_LEVEL": "error",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
     }
     command = [sys.executable, "-m", "nexuscore.cli", "--app", "tests.crash.app:app", "serve", "--port", str(port)]
     return subprocess.Popen(command, env=environ, cwd=ROOT, stdout=subprocess.DEVNULL)
@@ -72,7 +72,7 @@ def _write_until_killed(client: httpx2.Client, process: subprocess.Popen[bytes],
     with suppress(httpx2.TransportError):
         while True:
             if killer is None and time.monotonic() > deadline - 0.003:
-                killer = subprocess.Popen(["sh", "-c", f"kill -9 {process.pid}"])
+                killer = subprocess.Popen(["/bin/sh", "-c", f"kill -9 {process.pid}"])
             answer = client.post("/api/v1/notes", json={"title": f"note {len(say)}", "body": "one two three"})
             if answer.status_code == 201:
                 say.append(answer.json()["id"])
@@ -92,7 +92,7 @@ def _kill_postgres(data: Path) -> None:
 
 
 def test_killed_at_random_moments_nothing_is_lost_or_done_twice(data: Path, free_tcp_port: int) -> None:
-    chance = random.Random(20261120)
+    chance = random.Random(20261120)  # noqa: S311 - moments, not secrets
     acknowledged: list[str] = []
     headers = {"authorization": "Bearer tok"}
     with httpx2.Client(base_url=f"http://127.0.0.1:{free_tcp_port}", headers=headers, timeout=10) as client:
