@@ -37,8 +37,8 @@ class Catalogues:
 
     @classmethod
     def load(cls, folders: Iterable[Path]) -> Catalogues:
-        """Catalogues over folders that hold `<language>/messages.po`; where two translate a text, the later wins."""
-        return cls(folders)
+        """The kernel's texts and those of folders with `<language>/messages.po`; of two translations the later wins."""
+        return cls(dict.fromkeys([KERNEL_FOLDER, *folders]))
 
     def find(self, locale: str, msgid: str, plural: str | None = None, n: int = 1) -> str:
         """The translation of a text, or the English itself; a lack is logged once per language and text."""
@@ -66,7 +66,7 @@ class Catalogues:
             log.get_logger(__name__).warning("translation_missing", language=language, msgid=msgid)
 
 
-_installed = [Catalogues.load([KERNEL_FOLDER])]
+_installed = [Catalogues.load([])]
 
 
 def install(catalogues: Catalogues) -> None:

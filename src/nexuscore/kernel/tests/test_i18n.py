@@ -53,10 +53,10 @@ def notes(tmp_path: Path) -> Iterator[Catalogues]:
     """The kernel's catalogues and those of one more module, installed."""
     (tmp_path / "pl").mkdir()
     (tmp_path / "pl" / "messages.po").write_text(POLISH, encoding="utf-8")
-    catalogues = Catalogues.load([i18n.KERNEL_FOLDER, tmp_path])
+    catalogues = Catalogues.load([tmp_path])
     i18n.install(catalogues)
     yield catalogues
-    i18n.install(Catalogues.load([i18n.KERNEL_FOLDER]))
+    i18n.install(Catalogues.load([]))
 
 
 @pytest.mark.usefixtures("notes")
@@ -85,6 +85,7 @@ def test_plurals_follow_the_language(n: int, polish: str, english: str) -> None:
 @pytest.mark.usefixtures("notes")
 def test_the_later_folder_wins() -> None:
     assert translate("pl", "Please sign in to continue.") == "Zaloguj się, proszę."
+    assert translate("pl", "Not found") == "Nie znaleziono", "the kernel's own texts are always there"
 
 
 @pytest.mark.usefixtures("notes")
