@@ -72,7 +72,8 @@ async def _fill(house: House, table: Any, org: UUID) -> None:
     """One row of `table` in `org`, made up column by column, as the owner with triggers and keys off."""
     made: dict[str, Callable[[], str]] = {
         "uuid": lambda: f"'{uuid4()}'", "text": lambda: f"'{uuid4().hex}'", "int8": lambda: "1",
-        "bool": lambda: "false", "timestamptz": lambda: "now()", "jsonb": lambda: "'{}'", "bytea": lambda: f"'\\x{uuid4().hex}'",
+        "bool": lambda: "false", "timestamptz": lambda: "now()", "jsonb": lambda: "'{}'",
+        "bytea": lambda: f"'\\x{uuid4().hex}'",
         "_text": lambda: "'{}'", "numeric": lambda: "1", "inet": lambda: "'203.0.113.1'", "int4": lambda: "1",
         "interval": lambda: "'1 day'", "date": lambda: "'2026-11-20'",
     }  # fmt: skip
