@@ -6,6 +6,7 @@ from nexuscore.kernel.access import PermissionDenied
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.events import Heard, LoggedEvent
 from nexuscore.kernel.http.auth import Authenticator
+from nexuscore.kernel.http.idempotency import StoredAnswer
 from nexuscore.kernel.jobs import Worker, every
 from nexuscore.kernel.module import Greeting, Module, Slot
 from nexuscore.kernel.queue import Listen, Tick, Ticked, run_tick
@@ -17,17 +18,18 @@ async def _listen(ctx: Ctx, job: Listen) -> None:
 
 @every("17 3 * * *")
 async def sweep(ctx: Ctx) -> None:
-    """Make room: old outcomes of jobs, old marks of listeners, and next months' partitions."""
+    """Make room: old outcomes of jobs, marks of listeners, stored answers; and next months' partitions."""
     month = ctx.now - timedelta(days=30)
     await ctx.db.raw("DELETE FROM pgqueuer_log WHERE created < $1", month)
     await ctx.db.raw("DELETE FROM heard WHERE heard_at < $1", month)
+    await ctx.db.raw("DELETE FROM idempotency WHERE expires_at < $1", ctx.now)
     await ctx.db.raw("SELECT nexus_event_partitions(3)")
 
 
 kernel = Module(
     name="kernel",
     package=__package__,
-    tables=(LoggedEvent, Heard, Ticked),
+    tables=(LoggedEvent, Heard, Ticked, StoredAnswer),
     events=(PermissionDenied,),
     workers=(Worker(Listen, _listen), Worker(Tick, run_tick)),
     schedules=(sweep,),

@@ -120,7 +120,7 @@ async def work(app: "App", leased: Leased) -> None:
 
 async def _record_failure(app: "App", leased: Leased, error: Exception, outcome: str) -> None:
     trace = TracebackRecord(
-        job_id=leased.id,  # type: ignore[arg-type]  # PgQueuer's NewType of int
+        job_id=leased.id,
         timestamp=clock.now(),
         exception_type=type(error).__name__,
         exception_message=str(error),

@@ -1,16 +1,15 @@
 """The edge: every request passes here once, and leaves with a request id, headers and a log line."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from fastapi.openapi.utils import get_openapi
-
-import nexuscore
 from nexuscore.kernel import i18n, metrics
 from nexuscore.kernel.db import translated
 from nexuscore.kernel.errors import (
+    ConfigurationError,
     InternalError,
     MethodNotAllowed,
     NexusError,
@@ -18,7 +17,7 @@ from nexuscore.kernel.errors import (
     RequestTimeout,
 )
 from nexuscore.kernel.http.answers import Headers, Reply, problem
-from nexuscore.kernel.http.documents import document_routes
+from nexuscore.kernel.http.documents import document, document_routes
 from nexuscore.kernel.http.exchange import Exchange, client_ip
 from nexuscore.kernel.http.health import health_routes
 from nexuscore.kernel.http.run import CtxRoute
@@ -105,6 +104,7 @@ class Edge:
         self._app = app
         self.routes = routes
         self._switch = Switch(routes)
+        self._document: dict[str, Any] | None = None
         settings = app.kernel
         self._trusted = tuple(settings.trusted_proxies)
         self._always = list(SECURITY_HEADERS)
@@ -113,16 +113,10 @@ class Edge:
         self._plain_log = settings.log_level.lower() in {"debug", "info"}
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document of the operations under `/api`."""
-        document = get_openapi(
-            title=self._app.kernel.title,
-            version=nexuscore.__version__,
-            openapi_version="3.1.0",
-            routes=[route for route in self.routes if route.path.startswith(API)],
-        )
-        schemes = self._app.authenticator.schemes()
-        document.setdefault("components", {})["securitySchemes"] = schemes
-        return document
+        """The OpenAPI document of the operations under `/api`, made once."""
+        if self._document is None:
+            self._document = document(self._app, [route for route in self.routes if route.path.startswith(API)])
+        return self._document
 
     async def __call__(self, scope: Message, receive: Any, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -223,7 +217,23 @@ def build(app: "App") -> Edge:
     for group in (*declared, health_routes, document_routes):
         prefix = "" if group.outside_api else API
         routes += [CtxRoute(app, operation, prefix) for operation in group.operations]
+    _check_names(routes)
     return Edge(app, routes)
+
+
+def _check_names(routes: list[CtxRoute]) -> None:
+    """Two operations with one name or one address: the second would hide the first."""
+    faults: list[str] = []
+    seen: dict[str, CtxRoute] = {}
+    for route in routes:
+        address = re.sub(r"\{\w+\}", "{}", f"{route.declared.method} {route.path}")
+        for what in (f"operation {route.operation_id!r}", address):
+            if what in seen:
+                places = " and ".join(each.declared.endpoint.__module__ for each in (seen[what], route))
+                faults.append(f"- {what} is declared twice, in {places}")
+            seen.setdefault(what, route)
+    if faults:
+        raise ConfigurationError("\n".join(faults))
 
 
 async def _lifespan(app: "App", receive: Any, send: Send) -> None:

@@ -68,6 +68,8 @@ class Operation:
     status: int
     errors: tuple[type[NexusError], ...]
     max_body: int | None
+    needs_key: bool
+    unrepeatable: str | None
     outside_api: bool
 
 
@@ -109,6 +111,8 @@ class Routes:
         status: int = 200,
         errors: Sequence[type[NexusError]] = (),
         max_body: int | None = None,
+        needs_key: bool = False,
+        unrepeatable: str | None = None,
     ) -> Callable[[F], F]:
         def declare(endpoint: F) -> F:
             self.operations.append(
@@ -121,6 +125,8 @@ class Routes:
                     status=status,
                     errors=tuple(errors),
                     max_body=max_body,
+                    needs_key=needs_key,
+                    unrepeatable=unrepeatable,
                     outside_api=self.outside_api,
                 )
             )

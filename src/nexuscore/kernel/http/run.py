@@ -24,14 +24,16 @@ from nexuscore.kernel.errors import (
     MalformedRequest,
     NexusError,
     NotFoundError,
-    RequestTimeout,
     UnsupportedMediaType,
     ValidationError,
 )
-from nexuscore.kernel.http.answers import Problem, Reply, encoder
+from nexuscore.kernel.faults import fault_of
+from nexuscore.kernel.http import idempotency
+from nexuscore.kernel.http.answers import Reply, encoder
 from nexuscore.kernel.http.auth import Identity
+from nexuscore.kernel.http.describe import answered, documented_errors, extras
 from nexuscore.kernel.http.exchange import Exchange
-from nexuscore.kernel.http.routes import Admission, Can, Operation, Public, SignedIn
+from nexuscore.kernel.http.routes import Admission, Can, LoadRow, Operation, Public, SignedIn
 
 if TYPE_CHECKING:
     from nexuscore.kernel.app import App
@@ -53,8 +55,9 @@ class CtxRoute(APIRoute):
             operation_id=operation.endpoint.__name__,
             summary=operation.endpoint.__name__.replace("_", " ").capitalize(),
             description=inspect.getdoc(operation.endpoint),
-            responses=_documented_errors(operation, admission),
-            openapi_extra=_extra(admission),
+            response_description=answered(operation),
+            responses=documented_errors(operation, admission),
+            openapi_extra=extras(operation, admission),
         )
         self.nexus = app
         self.declared = operation
@@ -90,24 +93,44 @@ class CtxRoute(APIRoute):
                 if isinstance(admission, Can | SignedIn) and admission.fresh:
                     require_fresh(ctx)
                 if isinstance(admission, Can):
-                    ctx = await self._admit(ctx, admission, arguments)
-                arguments[shape.ctx] = ctx
-                try:
-                    result = await self.declared.endpoint(**arguments)
-                except NexusError as outcome:
-                    if not outcome.commits:
-                        raise
-                    result = outcome
-                if ctx.facts or ctx.jobs:
-                    await ctx.flush()
+                    require(ctx, admission.name)
+                answer = await self._once(ctx, exchange, arguments)
         except (AuthorizationError, NotFoundError) as error:
             await self._note_denial(exchange, identity, path, error)
             raise
-        return self._reply(result)
+        if isinstance(answer, NexusError):
+            raise answer
+        return answer
+
+    async def _once(self, ctx: Ctx, exchange: Exchange, arguments: dict[str, Any]) -> Reply | NexusError:
+        """The answer: the stored one of this Idempotency-Key, or what the verb does now."""
+        claim = await self._claim(ctx, exchange)
+        if claim is not None and (stored := await idempotency.replay(ctx, claim)) is not None:
+            return stored
+        if isinstance(self.admission, Can) and self.admission.row is not None:
+            ctx = await self._with_row(ctx, self.admission, self.admission.row, arguments)
+        arguments[self._shape.ctx] = ctx
+        try:
+            answer: Reply | NexusError = self._reply(await self.declared.endpoint(**arguments))
+        except NexusError as outcome:
+            if not outcome.commits:
+                raise
+            answer = outcome
+        if ctx.facts or ctx.jobs:
+            await ctx.flush()
+        if claim is not None:
+            await idempotency.store(ctx, claim, answer)
+        return answer
+
+    async def _claim(self, ctx: Ctx, exchange: Exchange) -> idempotency.Claim | None:
+        if self.declared.method == "GET" or self.declared.unrepeatable is not None:
+            return None
+        claim = await idempotency.claim(ctx, exchange)
+        if claim is None and self.declared.needs_key:
+            raise idempotency.IdempotencyKeyRequired
+        return claim
 
     def _reply(self, result: Any) -> Reply:
-        if isinstance(result, NexusError):
-            raise result
         if isinstance(result, Reply):
             return result
         return Reply(self.declared.status, self._encode(result))
@@ -146,13 +169,10 @@ class CtxRoute(APIRoute):
             arguments[self._shape.exchange] = exchange
         return arguments
 
-    async def _admit(self, ctx: Ctx, admission: Can, arguments: dict[str, Any]) -> Ctx:
-        """The context, once the permission is held and the row the path names is the actor's to touch."""
-        require(ctx, admission.name)
-        if admission.row is None:
-            return ctx
+    async def _with_row(self, ctx: Ctx, admission: Can, load: LoadRow, arguments: dict[str, Any]) -> Ctx:
+        """The context with the row the path names, once that row is the actor's to touch."""
         names = self._shape.row
-        row = await admission.row(ctx, **{name: arguments[name] for name in names})
+        row = await load(ctx, **{name: arguments[name] for name in names})
         for name in names - self._shape.wanted:
             del arguments[name]
         if admission.rule is not None and not admission.rule(ctx, row):
@@ -310,35 +330,4 @@ def _body_reader(route: CtxRoute) -> Callable[[Exchange], Any] | None:
 def _fault(error: Any) -> Fault:
     """One fault of one field; where it was sent is left off, the name is what a person looks for."""
     place = [str(part) for part in error["loc"][1:]]
-    return Fault(".".join(place) or "body", error["type"], error["msg"])
-
-
-def _documented_errors(operation: Operation, admission: Admission | None) -> dict[int | str, Any]:
-    errors: list[type[NexusError]] = [ValidationError, RequestTimeout, *operation.errors]
-    if not isinstance(admission, Public):
-        errors.append(AuthenticationError)
-    if isinstance(admission, Can):
-        errors += [AuthorizationError, NotFoundError] if admission.row else [AuthorizationError]
-    if operation.method in {"POST", "PUT", "PATCH"}:
-        errors += [MalformedRequest, UnsupportedMediaType]
-    by_status: dict[int, list[type[NexusError]]] = {}
-    for error in errors:
-        by_status.setdefault(error.status, []).append(error)
-    return {
-        status: {
-            "model": Problem,
-            "description": " · ".join(sorted({f"`{kind.code}`" for kind in kinds})),
-            "content": {"application/problem+json": {}},
-        }
-        for status, kinds in sorted(by_status.items())
-    }
-
-
-def _extra(admission: Admission | None) -> dict[str, Any]:
-    match admission:
-        case Can():
-            return {"security": [{"bearer": []}], "x-permission": admission.name}
-        case Public():
-            return {"security": [], "x-public": admission.reason}
-        case _:
-            return {"security": [{"bearer": []}]}
+    return fault_of(".".join(place) or "body", error)

@@ -181,7 +181,7 @@ def test_a_field_without_a_description_is_refused_at_its_definition() -> None:
 def test_settings_are_frozen_and_closed() -> None:
     mail = MailSettings(host="x")
     with pytest.raises(ValueError, match="frozen"):
-        mail.host = "y"
+        mail.host = "y"  # type: ignore[misc]  # the point
     with pytest.raises(ValueError, match="Extra inputs"):
         MailSettings(hots="x")  # type: ignore[call-arg]  # the point
 

@@ -1,0 +1,87 @@
+"""What the OpenAPI document says of an operation, from the objects that enforce it."""
+
+import inspect
+from typing import Any, get_args, get_origin
+
+from nexuscore.kernel.errors import (
+    AuthenticationError,
+    AuthorizationError,
+    MalformedRequest,
+    NexusError,
+    NotFoundError,
+    PayloadTooLarge,
+    RequestTimeout,
+    UnsupportedMediaType,
+    ValidationError,
+)
+from nexuscore.kernel.http.idempotency import HEADER, IdempotencyConflict
+from nexuscore.kernel.http.routes import Admission, Can, Operation, Public, SignedIn
+
+_KEY = {
+    "name": HEADER,
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "description": "Sent again with the same key within 24 hours, it gets the same answer and no second effect.",
+}
+_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
+
+def documented_errors(operation: Operation, admission: Admission | None) -> dict[int | str, Any]:
+    """What may go wrong, by status: each answer is a problem, and says which codes it may carry."""
+    errors: list[type[NexusError]] = [ValidationError, RequestTimeout, *operation.errors]
+    if not isinstance(admission, Public):
+        errors.append(AuthenticationError)
+    if isinstance(admission, Can):
+        errors.append(AuthorizationError)
+    if "{" in operation.path:
+        errors.append(NotFoundError)
+    if operation.method != "GET" and not isinstance(admission, Public):
+        errors.append(IdempotencyConflict)
+    if operation.method in {"POST", "PUT", "PATCH"}:
+        errors += [MalformedRequest, PayloadTooLarge, UnsupportedMediaType]
+    codes: dict[int, set[str]] = {}
+    for error in errors:
+        codes.setdefault(error.status, set()).add(error.code)
+    if isinstance(admission, Can) and admission.rule is not None:
+        codes[403].add("ownership_denied")
+    if isinstance(admission, Can | SignedIn) and admission.fresh:
+        codes[401].add("reauthentication_required")
+    documented: dict[int | str, Any] = {
+        status: {
+            "description": " or ".join(f"`{code}`" for code in sorted(found)),
+            "content": _PROBLEM,
+            "x-codes": sorted(found),
+        }
+        for status, found in sorted(codes.items())
+    }
+    return {**documented, "default": {"description": "Any other failure.", "content": _PROBLEM}}
+
+
+def answered(operation: Operation) -> str:
+    """What an answer is, in the words of its schema."""
+    if operation.answer is None:
+        return "Done; there is no body." if operation.status == 204 else "Done."
+    many = get_origin(operation.answer) is list
+    kind = get_args(operation.answer)[0] if many else operation.answer
+    words = (inspect.getdoc(kind) or "").split("\n\n")[0].replace("\n", " ")
+    return words if isinstance(kind, type) and words else "The answer."
+
+
+def extras(operation: Operation, admission: Admission | None) -> dict[str, Any]:
+    """What FastAPI cannot know: who may call it (how to sign in, the document adds), and about Idempotency-Key."""
+    match admission:
+        case Can():
+            said: dict[str, Any] = {"x-permission": admission.name}
+        case Public():
+            said = {"security": [], "x-public": admission.reason}
+        case _:
+            said = {}
+    if isinstance(admission, Can | SignedIn) and admission.fresh:
+        said["x-fresh"] = True
+    if operation.method == "GET" or isinstance(admission, Public):
+        return said
+    if operation.unrepeatable is not None:
+        said["x-no-idempotency"] = operation.unrepeatable
+    else:
+        said["parameters"] = [{**_KEY, "required": operation.needs_key}]
+    return said
