@@ -179,7 +179,7 @@ class Edge:
         headers: Headers = [
             (b"content-length", str(len(reply.body)).encode()),
             (b"x-request-id", exchange.request_id.encode()),
-            *self._always,
+            *(each for each in self._always if all(each[0] != name for name, _ in reply.headers)),
             *reply.headers,
         ]
         if reply.body:
