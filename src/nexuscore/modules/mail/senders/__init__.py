@@ -1,0 +1,1 @@
+"""Who takes mail from us: SMTP servers, Resend, SendGrid, and the local outbox."""
