@@ -140,6 +140,26 @@ async def test_a_request_id_is_kept_when_harmless_and_replaced_when_not(alice: C
         assert len(replaced.headers["x-request-id"]) >= 16
 
 
+async def test_a_trace_goes_on_when_valid_and_begins_when_not(alice: Client) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    on = await alice.get("/notes", headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
+    assert on.headers["traceparent"].startswith(f"00-{trace}-")
+    assert "00f067aa0ba902b7" not in on.headers["traceparent"]
+    anew = await alice.get("/notes", headers={"traceparent": "00-zz-1-01"})
+    assert len(anew.headers["traceparent"]) == 55
+
+
+async def test_the_log_line_of_a_request_says_what_it_cost_and_nothing_private(
+    alice: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await alice.post("/notes", {"title": "call 91234567 or dan@example.com"}, headers={"x-request-id": "r-1"})
+    line = next(line for line in capsys.readouterr().out.splitlines() if "request_id=r-1" in line)
+    for part in ("method=POST", "route=/api/v1/notes", "status=201", "queries=2", "db_ms=", "org=", "actor=", "size="):
+        assert part in line
+    assert "dan@" not in line
+    assert "91234567" not in line
+
+
 async def test_the_request_id_reaches_the_log_of_facts(house: House, alice: Client) -> None:
     await alice.post("/notes", MILK, headers={"x-request-id": "trace-me"})
     (fact,) = await house.facts(NoteCreated)

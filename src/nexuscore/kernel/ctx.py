@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
-from nexuscore.kernel import clock
+from nexuscore.kernel import clock, metrics
 from nexuscore.kernel.access import SYSTEM, Actor
 from nexuscore.kernel.db import Db, Scope
 from nexuscore.kernel.events import Event
@@ -123,6 +123,8 @@ class Ctx:
         if self.facts or self.jobs:
             facts, jobs = list(self.facts), list(self.jobs)
             self.facts.clear()
+            for fact in facts:
+                metrics.count_event(fact.event.type)
             self.jobs.clear()
             await write(self.db, facts, jobs)
 

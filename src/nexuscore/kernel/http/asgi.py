@@ -21,7 +21,7 @@ from nexuscore.kernel.http.documents import document, document_routes
 from nexuscore.kernel.http.exchange import Exchange, client_ip
 from nexuscore.kernel.http.health import health_routes
 from nexuscore.kernel.http.run import CtxRoute
-from nexuscore.kernel.log import clean_request_id, get_logger, parse_traceparent, request_line
+from nexuscore.kernel.log import clean_request_id, get_logger, new_traceparent, parse_traceparent, request_line
 
 if TYPE_CHECKING:
     from nexuscore.kernel.app import App
@@ -147,7 +147,7 @@ class Edge:
         headers = exchange.headers
         exchange.request_id = clean_request_id(headers.get("x-request-id"))
         trace = parse_traceparent(headers.get("traceparent"))
-        exchange.trace_id = trace[0] if trace else None
+        exchange.traceparent = new_traceparent(trace[0] if trace else None)
         exchange.ip = client_ip(scope, headers.get("x-forwarded-for"), self._trusted)
         exchange.locale = i18n.negotiate(headers.get("accept-language"), settings.default_locale)
         return exchange
@@ -179,6 +179,7 @@ class Edge:
         headers: Headers = [
             (b"content-length", str(len(reply.body)).encode()),
             (b"x-request-id", exchange.request_id.encode()),
+            (b"traceparent", exchange.traceparent.encode()),
             *(each for each in self._always if all(each[0] != name for name, _ in reply.headers)),
             *reply.headers,
         ]
@@ -202,10 +203,13 @@ class Edge:
                 duration_ms=round(seconds * 1000, 2),
                 size=size,
                 request_id=exchange.request_id,
+                trace_id=exchange.traceparent[3:35],
                 org=identity.org if identity else None,
                 actor=identity.actor.id if identity else None,
                 client=exchange.ip,
                 agent=exchange.headers.get("user-agent"),
+                queries=db.queries if db is not None else None,
+                db_ms=round(db.seconds * 1000, 2) if db is not None else None,
                 error=getattr(error, "code", type(error).__name__) if error else None,
             )
 

@@ -34,7 +34,7 @@ class Exchange:
         "request_id",
         "route",
         "scope",
-        "trace_id",
+        "traceparent",
     )
 
     def __init__(self, app: "App", scope: Scope, receive: Receive, *, limit: int) -> None:
@@ -48,7 +48,7 @@ class Exchange:
         self.limit = limit
         self.locale = "en"
         self.request_id = ""
-        self.trace_id: str | None = None
+        self.traceparent = ""
         self.ip: str | None = None
         self.route = "unmatched"
         self.db: Db | None = None

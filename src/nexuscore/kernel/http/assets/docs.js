@@ -107,23 +107,26 @@ function typeText(schema) {
   return [...new Set(names), ...(isNullable(schema) ? ["null"] : [])].join(" or ");
 }
 
-const LIMITS = {
-  minLength: (n) => `at least ${n} characters`,
-  maxLength: (n) => `at most ${n} characters`,
-  minItems: (n) => `at least ${n} items`,
-  maxItems: (n) => `at most ${n} items`,
-  minimum: (n) => `at least ${n}`,
-  maximum: (n) => `at most ${n}`,
-  exclusiveMinimum: (n) => `more than ${n}`,
-  exclusiveMaximum: (n) => `less than ${n}`,
-  multipleOf: (n) => `a multiple of ${n}`,
-};
+/** "1 to 200 characters", "at least 1", "at most 100 items"; undefined without a limit. */
+function range(least, most, unit = "") {
+  const counted = (number) => `${number}${unit && ` ${unit}${number === 1 ? "" : "s"}`}`;
+  if (least !== undefined && most !== undefined) return least === most ? counted(most) : `${least} to ${counted(most)}`;
+  if (least !== undefined) return `at least ${counted(least)}`;
+  return most === undefined ? undefined : `at most ${counted(most)}`;
+}
 
 /** What a value must keep to, as short phrases. */
 function limits(schema) {
   const phrases = choices(schema).flatMap((one) => [
     ...(one.enum ? [one.enum.map((value) => el("code", {}, JSON.stringify(value)))] : []),
-    ...Object.entries(LIMITS).flatMap(([key, say]) => (one[key] === undefined ? [] : [say(one[key])])),
+    ...[
+      range(one.minLength, one.maxLength, "character"),
+      range(one.minItems, one.maxItems, "item"),
+      range(one.minimum, one.maximum),
+      one.exclusiveMinimum !== undefined && `more than ${one.exclusiveMinimum}`,
+      one.exclusiveMaximum !== undefined && `less than ${one.exclusiveMaximum}`,
+      one.multipleOf && `a multiple of ${one.multipleOf}`,
+    ].filter(Boolean),
     ...(one.pattern ? [["matches ", el("code", {}, one.pattern)]] : []),
     ...(one.items && limits(one.items).length ? [["each: ", ...limits(one.items)]] : []),
   ]);
@@ -207,6 +210,11 @@ function sample(schema, above = []) {
 
 // --- one operation -------------------------------------------------------------------------------
 
+/** A path that may break after a slash. */
+function pathCode(path) {
+  return el("code", {}, path.split(/(?<=\/)(?=.)/).flatMap((part, at) => (at ? [el("wbr"), part] : [part])));
+}
+
 function methodBadge(method) {
   return el(`span.method.${method}`, {}, method.toUpperCase());
 }
@@ -255,7 +263,7 @@ function operationView(operation) {
   return el("article.operation", {},
     el("div.about", {},
       el("h1", { tabindex: -1 }, operation.summary),
-      el("p.address", {}, methodBadge(operation.method), " ", el("code", {}, operation.path)),
+      el("p.address", {}, methodBadge(operation.method), " ", pathCode(operation.path)),
       prose(operation.description),
       operation.deprecated && el("p.required", {}, "Deprecated: it will go away."),
       access(operation),
@@ -394,7 +402,7 @@ function homeView() {
   const schemes = Object.entries(api.components.securitySchemes ?? {});
   const first = operations[0];
   return el("article.home", {},
-    el("h1", { tabindex: -1 }, api.info.title),
+    el("h1", { tabindex: -1 }, `${api.info.title} API`),
     prose(api.info.description),
     el("p", {}, `${operations.length} operations. Choose one, or search: Ctrl K.`),
     el("h2", {}, "Signing in"),
@@ -429,7 +437,7 @@ function listOperations() {
     return el("details.tag", { open: true },
       el("summary", {}, tag, " ", el("span.note", {}, String(inside.length))),
       el("ul", {}, inside.map((one) => el("li", {}, el("a", { href: `#/${one.operationId}` },
-        methodBadge(one.method), el("span.what", {}, one.summary, el("code", {}, one.path)))))));
+        methodBadge(one.method), el("span.what", {}, one.summary, pathCode(one.path)))))));
   }));
   markCurrent();
 }
