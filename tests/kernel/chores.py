@@ -111,7 +111,8 @@ async def post(ctx: Ctx, job: Post) -> str | None:
 
 @post.call
 async def carry(app: App, letter: str) -> str:
-    open_transactions.append(app.database.pool.get_size() - app.database.pool.get_idle_size())
+    if letter == "count":
+        open_transactions.append(app.database.pool.get_size() - app.database.pool.get_idle_size())
     calls.append(f"carried {letter}")
     if letter == "lost":
         raise ConnectionError("the road is closed")

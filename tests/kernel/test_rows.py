@@ -1,7 +1,9 @@
 """Statements and rows: the tenant's scope, soft deletion, typed read-only rows, the compile cache."""
 
 import asyncio
+import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -254,3 +256,31 @@ async def test_what_the_driver_says_becomes_what_the_caller_is_told(house: House
         await db.connection.execute("ROLLBACK TO try")
     told = translated(caught.value)
     assert (told is None) if kind is None else isinstance(told, kind)
+
+
+async def test_json_made_per_call_keeps_its_own_values(house: House) -> None:
+    await write(house, "a", "b")
+    async with house.context(ALICE) as ctx:
+        for title in ("a", "b", "nobody", "a"):
+            body = await ctx.db.json(select(Note.title).where(Note.title == title))
+            assert json.loads(body) == [{"title": title}][: title != "nobody"]
+        assert json.loads(await ctx.db.json(_TITLES)) == [{"title": "a"}, {"title": "b"}]
+
+
+async def test_a_swallowed_error_does_not_pass_for_a_commit(committed_house: House) -> None:
+    """Seen red before COMMIT's own answer was read: the caller was told 201 and nothing was kept."""
+
+    async def swallow() -> None:
+        async with committed_house.context(ALICE) as ctx:
+            await ctx.db.one(_CREATE, title="lost", body="")
+            with suppress(asyncpg.PostgresError):
+                await ctx.db.raw("SELECT nonsense")
+
+    with pytest.raises(RuntimeError, match="swallowed"):
+        await swallow()
+    async with committed_house.context(ALICE) as ctx:
+        await ctx.db.one(_CREATE, title="kept", body="")
+        with suppress(asyncpg.PostgresError):
+            async with ctx.db.savepoint():
+                await ctx.db.raw("SELECT nonsense")
+    assert await titles(committed_house) == ["kept"]

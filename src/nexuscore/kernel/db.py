@@ -151,7 +151,12 @@ class Db:
 
     async def json(self, statement: Select[Any], /, **given: Any) -> Json:
         """Every row as one JSON array, built by PostgreSQL."""
-        return Json((await self.value(as_json(statement), **given)).encode())
+        sql, arguments = prepare(statement, given, wrap=_as_array)
+        started = perf_counter()
+        try:
+            return Json((await self.connection.fetchval(sql, *arguments)).encode())
+        finally:
+            self._count(started)
 
     async def page(self, listing: Listing, query: PageQuery, /, **given: Any) -> Json:
         """One page of a list, as the body it is answered with."""
@@ -165,6 +170,17 @@ class Db:
             return await self.connection.fetch(sql, *arguments)
         finally:
             self._count(started)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """A part of the transaction that may fail by itself: catch its error outside the block."""
+        await self.connection.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            await self.connection.execute("ROLLBACK TO part; RELEASE part")
+            raise
+        await self.connection.execute("RELEASE part")
 
     async def enter(self, scope: Scope) -> None:
         """Change what the rest of this transaction sees."""
@@ -183,18 +199,10 @@ class Db:
         self.seconds += perf_counter() - started
 
 
-_as_json: dict[Select[Any], Select[Any]] = {}
-
-
-def as_json(statement: Select[Any]) -> Select[Any]:
-    """`statement` wrapped so that PostgreSQL answers one JSON array; made once per statement."""
-    wrapped = _as_json.get(statement)
-    if wrapped is None:
-        rows = statement.subquery("r")
-        array = func.coalesce(func.json_agg(literal_column("r")), literal_column("'[]'::json"))
-        wrapped = select(array.op("::")(literal_column("text"))).select_from(rows)
-        _as_json[statement] = wrapped
-    return wrapped
+def _as_array(statement: Select[Any]) -> Select[Any]:
+    """`statement` wrapped so that PostgreSQL answers one JSON array."""
+    array = func.coalesce(func.json_agg(literal_column("r")), literal_column("'[]'::json"))
+    return select(array.op("::")(literal_column("text"))).select_from(statement.subquery("r"))
 
 
 class Database:
@@ -252,7 +260,8 @@ class Database:
         try:
             await connection.execute(scope.begin)
             yield Db(connection, scope)
-            await connection.execute("COMMIT")
+            if await connection.execute("COMMIT") != "COMMIT":
+                raise RuntimeError("a statement failed and the error was swallowed: use ctx.db.savepoint()")
         except BaseException as error:
             await _abandon(connection, error)
             raise

@@ -22,7 +22,8 @@ _LIVE = with_loader_criteria(SoftDeleted, lambda row: row.is_deleted.is_(False),
 _GONE = with_loader_criteria(SoftDeleted, lambda row: row.is_deleted.is_(True), include_aliases=True)
 _STRUCTURES = 500
 
-Keys = tuple[str, ...]
+Keys = tuple[object, ...]  # the names given, and how the statement was wrapped
+Wrap = Callable[[Any], Any]
 Process = Callable[[Any], Any]
 
 
@@ -68,18 +69,18 @@ _by_identity: WeakKeyDictionary[Executable, dict[Keys, Prepared]] = WeakKeyDicti
 _by_structure: OrderedDict[Any, tuple[Prepared, SQLCompiler]] = OrderedDict()
 
 
-def prepare(statement: Executable, given: Mapping[str, Any]) -> tuple[str, list[Any]]:
-    """The SQL of `statement` and its arguments, with values from `given` by bind name."""
-    keys = tuple(given)
+def prepare(statement: Executable, given: Mapping[str, Any], *, wrap: Wrap | None = None) -> tuple[str, list[Any]]:
+    """The SQL of `statement` (or of what `wrap` makes of it) and its arguments, with values from `given` by name."""
+    keys: Keys = (*given, wrap) if wrap is not None else tuple(given)
     known = _by_identity.get(statement)
     if known is not None:
         prepared = known.get(keys)
         if prepared is not None:
             return prepared.sql, prepared.arguments(given)
-    return _find_or_compile(statement, keys, given)
+    return _find_or_compile(statement, keys, given, wrap)
 
 
-def _find_or_compile(statement: Any, keys: Keys, given: Mapping[str, Any]) -> tuple[str, list[Any]]:
+def _find_or_compile(statement: Any, keys: Keys, given: Mapping[str, Any], wrap: Wrap | None) -> tuple[str, list[Any]]:
     shown = statement.get_execution_options().get(DELETED)
     structure = statement._generate_cache_key()
     place = None if structure is None else (structure.key, keys, shown)
@@ -90,7 +91,9 @@ def _find_or_compile(statement: Any, keys: Keys, given: Mapping[str, Any]) -> tu
         literals = compiled.construct_params(extracted_parameters=structure.bindparams, _check=False)
         return prepared.sql, prepared.arguments(given, literals)
     visible = _visible(statement, shown)
-    columns = list(keys) or None
+    if wrap is not None:
+        visible = wrap(visible)
+    columns = list(given) or None
     compiled = cast(SQLCompiler, visible.compile(dialect=_DIALECT, column_keys=columns, cache_key=structure))
     if compiled.post_compile_params:  # an IN list: its SQL depends on the values, so it is not kept
         spelled = {"render_postcompile": True}
