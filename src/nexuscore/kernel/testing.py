@@ -169,7 +169,8 @@ class House:
         lines: list[str] = []
         async with self.app.database.transaction(Scope(across=True)) as db:
             tables = await db.raw(
-                "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1"
+                "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+                " AND has_table_privilege(oid, 'SELECT') ORDER BY 1"
             )
             for table in tables:
                 name = str(table.relname).replace('"', '""')
