@@ -35,8 +35,6 @@ def _normalise(text: str) -> str | None:
         )
     except EmailNotValidError:
         return None
-    if found.ascii_domain is None:
-        return None
     return f"{found.local_part}@{found.ascii_domain}".lower()
 
 

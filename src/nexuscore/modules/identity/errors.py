@@ -1,5 +1,7 @@
 """What can go wrong when people get in. The texts tell a stranger nothing about who has an account."""
 
+from typing import ClassVar
+
 from nexuscore.kernel.errors import AuthenticationError, AuthorizationError, BusinessLogicError, ConflictError
 
 
@@ -13,6 +15,7 @@ class InvalidCredentials(AuthenticationError):
 class InvalidToken(AuthenticationError):
     """An access or refresh token that was altered, is over, or belongs to a session that is."""
 
+    commits: ClassVar[bool] = True  # a refresh token used twice ends its session for good
     code = "invalid_token"
     message = "Your session is over. Please sign in again."
 
@@ -50,3 +53,10 @@ class AccountExists(ConflictError):
 
     code = "account_exists"
     message = "There is an account with this address. Sign in with it first, then use the link."
+
+
+class AccountClosed(ConflictError):
+    """The account is in a state in which this makes no sense."""
+
+    code = "account_state"
+    message = "This is not possible in the state the account is in."

@@ -99,3 +99,8 @@ def memory(app: App) -> Memory:
     if found is None:
         found = _memories[app] = Memory(app.settings[IdentitySettings].state_cache_s)
     return found
+
+
+def forget_grants(app: App, user_id: UUID, org_id: UUID) -> None:
+    """Ask again what somebody may do in an organisation: it was just changed. Other processes follow in 3 seconds."""
+    memory(app).grants.forget((user_id, org_id))

@@ -1,14 +1,18 @@
 """The manifest: all that identity adds to an app."""
 
 from nexuscore.kernel.module import Module, Slot
-from nexuscore.modules.identity import events, permissions, tables
+from nexuscore.modules.identity import accounts, events, jobs, passwords, permissions, profile, routes, tables
 from nexuscore.modules.identity.authenticator import SignedInPeople
+from nexuscore.modules.identity.bootstrap import BootstrapGreeting
+from nexuscore.modules.identity.commands import commands
+from nexuscore.modules.identity.mails import MESSAGES
 from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.slots import Memberships, SmsSender
 
 module = Module(
     name="identity",
     package=__package__,
+    needs=("mail",),
     settings=(IdentitySettings,),
     tables=(
         tables.User,
@@ -40,5 +44,9 @@ module = Module(
     ),
     permissions=(permissions.SEE_USERS, permissions.SUSPEND_USERS, permissions.CHANGE_ROLES),
     slots=(Slot(Memberships, single=True), Slot(SmsSender, single=True)),
-    contributes=(SignedInPeople(),),
+    contributes=(SignedInPeople(), BootstrapGreeting(), MESSAGES),
+    routes=(routes.auth, routes.me, routes.users, routes.well_known),
+    workers=(accounts.send_verification, passwords.send_reset, profile.start_email_change),
+    schedules=(jobs.sweep,),
+    commands=commands,
 )

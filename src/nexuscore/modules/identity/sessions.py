@@ -1,6 +1,6 @@
 """Sessions: opened by a sign-in, carried by tokens or a cookie, listed, ended."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -102,6 +102,8 @@ class Opened:
 
     session_id: UUID
     user_id: UUID
+    device: str = ""
+    country: str | None = None
     new_device: bool = False
     access: str = field(repr=False, default="")
     expires_in: int = 0
@@ -141,9 +143,8 @@ async def open(ctx: Ctx, user: User, factors: list[str], *, cookie: bool) -> Ope
             new_device=new_device,
         )
     )
-    if token:
-        return Opened(session.id, user.id, new_device, cookie=token.value)
-    return await _with_tokens(ctx, session.id, user.id, new_device)
+    opened = Opened(session.id, user.id, device, country, new_device)
+    return replace(opened, cookie=token.value) if token else await _with_tokens(ctx, opened)
 
 
 async def refresh(ctx: Ctx, token: str) -> Opened | None:
@@ -162,16 +163,20 @@ async def refresh(ctx: Ctx, token: str) -> Opened | None:
     if state is None:
         return None
     await ctx.db.execute(_SEEN, session_id=state.id, now=ctx.now, until=ctx.now + _life(ctx))
-    return await _with_tokens(ctx, state.id, state.user_id)
+    return await _with_tokens(ctx, Opened(state.id, state.user_id))
 
 
-async def _with_tokens(ctx: Ctx, session_id: UUID, user_id: UUID, new_device: bool = False) -> Opened:
+async def _with_tokens(ctx: Ctx, opened: Opened) -> Opened:
     token = new_token("nxr_")
     await ctx.db.execute(
-        _KEEP, session_id=session_id, hash=token.hash, created_at=ctx.now, expires_at=ctx.now + _life(ctx)
+        _KEEP,
+        session_id=opened.session_id,
+        hash=token.hash,
+        created_at=ctx.now,
+        expires_at=ctx.now + _life(ctx),
     )
-    access, seconds = tokens.sign_access(ctx.app, user_id, session_id)
-    return Opened(session_id, user_id, new_device, access=access, expires_in=seconds, refresh=token.value)
+    access, seconds = tokens.sign_access(ctx.app, opened.user_id, opened.session_id)
+    return replace(opened, access=access, expires_in=seconds, refresh=token.value)
 
 
 async def page(ctx: Ctx, query: PageQuery) -> Json:

@@ -46,6 +46,7 @@ _TRY_CODE = (
     )
     .returning(Secret)
 )
+_RENEW = update(Secret).where(*_BY_ID)
 _KILL = (
     update(Secret)
     .where(Secret.user_id == bindparam("owner"), Secret.used_at.is_(None))
@@ -82,7 +83,7 @@ async def issue(
     """Make a secret. With `code`, also a short one that needs the secret's id and may be tried a few times."""
     settings = ctx.app.settings[IdentitySettings]
     token, id, expires_at = new_token("nxs_"), uuid7(), ctx.now + lasts
-    digits = "".join(str(randbelow(10)) for _ in range(settings.code_digits)) if code else ""
+    digits = _digits(settings) if code else ""
     await ctx.db.execute(
         _ISSUE,
         id=id,
@@ -96,6 +97,24 @@ async def issue(
         code_expires_at=ctx.now + timedelta(minutes=settings.code_minutes) if code else None,
     )
     return Issued(id, expires_at, token.value, digits)
+
+
+async def renew(ctx: Ctx, secret: Secret, user_id: UUID) -> Issued:
+    """Give a secret to a person, with a new token and a new code; the old ones stop working."""
+    settings = ctx.app.settings[IdentitySettings]
+    token, digits = new_token("nxs_"), _digits(settings)
+    await ctx.db.execute(
+        _RENEW,
+        secret_id=secret.id,
+        what=secret.purpose,
+        now=ctx.now,
+        user_id=user_id,
+        hash=token.hash,
+        code_hash=_code_hash(ctx, secret.id, digits),
+        code_expires_at=ctx.now + timedelta(minutes=settings.code_minutes),
+        tries=0,
+    )
+    return Issued(secret.id, secret.expires_at, token.value, digits)
 
 
 async def peek(ctx: Ctx, purpose: str, token: str) -> Secret:
@@ -116,6 +135,13 @@ async def redeem(ctx: Ctx, purpose: str, token: str) -> Secret:
 async def redeem_id(ctx: Ctx, purpose: str, secret_id: UUID) -> Secret:
     """Use up the secret with this id, once what it asked for was shown."""
     return _found(await ctx.db.first(_REDEEM_ID, secret_id=secret_id, what=purpose, now=ctx.now))
+
+
+def owner_of(secret: Secret) -> UUID:
+    """Whose secret it is; `SecretInvalid` when it is nobody's yet."""
+    if secret.user_id is None:
+        raise SecretInvalid
+    return secret.user_id
 
 
 async def try_code(ctx: Ctx, purpose: str, secret_id: UUID, code: str) -> Secret | None:
@@ -150,6 +176,10 @@ async def kill_of_nobody(ctx: Ctx, purpose: str) -> None:
 async def sweep(ctx: Ctx) -> None:
     """Remove what has been over for a day."""
     await ctx.db.execute(_SWEEP, before=ctx.now - timedelta(days=1))
+
+
+def _digits(settings: IdentitySettings) -> str:
+    return "".join(str(randbelow(10)) for _ in range(settings.code_digits))
 
 
 def _code_hash(ctx: Ctx, secret_id: UUID, code: str) -> str:
