@@ -29,7 +29,7 @@ _DUE = "SELECT schedule, due FROM ticked"
 
 @jobs.callback()
 def overview(ctx: typer.Context) -> None:
-    """Show the jobs by kind and state, and when each schedule runs next."""
+    """Show what the workers have to do, and when schedules run next."""
     if ctx.invoked_subcommand is None:
         project.run(_overview(project.load()))
 

@@ -19,9 +19,9 @@ commands.add_typer(migrate, name="migrate")
 
 @migrate.callback()
 def up(ctx: typer.Context) -> None:
-    """Bring the database to its newest shape, every module in the order they need each other.
+    """Bring the database to its newest shape.
 
-    Run twice it does nothing. Several at once wait for each other.
+    Modules go in the order they need each other. Run twice it does nothing; several at once wait for each other.
     """
     if ctx.invoked_subcommand is None:
         project.run(_up(project.load()))

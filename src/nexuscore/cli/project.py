@@ -60,8 +60,9 @@ def load() -> "App":
 
 def _import(place: str) -> ModuleType:
     here = os.getcwd()
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    for folder in (os.path.join(here, "src"), here):
+        if os.path.isdir(folder) and folder not in sys.path:
+            sys.path.insert(0, folder)
     try:
         return import_module(place)
     except ConfigurationError as error:

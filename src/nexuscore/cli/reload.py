@@ -6,9 +6,11 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import Process
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from watchfiles import Change, DefaultFilter, awatch
+from watchfiles.main import FileChange
 
 from nexuscore.kernel import log, process
 from nexuscore.kernel.settings import KernelSettings
@@ -31,17 +33,21 @@ async def serve_reloading(settings: KernelSettings, listener: socket.socket, opt
         child = await _start(listener, environment, options)
         end = asyncio.create_task(_report_end(child))
         try:
-            async for changes in awatch(
-                Path.cwd(), watch_filter=_Watched(), debounce=300, ignore_permission_denied=True
-            ):
+            async for changes in _changes():
                 _log.info("changed", files=sorted({os.path.relpath(path) for _, path in changes})[:5])
                 end.cancel()
                 await _stop(child)
                 child = await _start(listener, environment, [*options, "--again"])
                 end = asyncio.create_task(_report_end(child))
+        except asyncio.CancelledError:
+            _log.info("stopping")
         finally:
             end.cancel()
             await _stop(child)
+
+
+def _changes() -> AsyncGenerator[set[FileChange], None]:
+    return awatch(Path.cwd(), watch_filter=_Watched(), debounce=300, ignore_permission_denied=True)
 
 
 async def _start(listener: socket.socket, environment: dict[str, str], options: list[str]) -> Process:

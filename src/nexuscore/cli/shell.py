@@ -29,8 +29,9 @@ def shell(
         bool, typer.Option("--as-app", help=f"Be {APP_ROLE}, which sees no tenant's rows until a scope is set.")
     ] = False,
 ) -> None:
-    """Open psql on the app's database, as the owner of its tables.
+    """Open psql on the app's database.
 
+    You are the owner of the tables, unless you say otherwise.
     Every other option goes to psql: `nexus shell -c 'SELECT count(*) FROM events'`. The exit code is psql's.
     """
     code = project.run(_shell(project.load(), ctx.args, as_app=as_app))

@@ -75,7 +75,10 @@ def _type(annotation: Any) -> str:
 
 @commands.command()
 def settings() -> None:
-    """List every setting with its value, default, source and meaning. Secrets are masked."""
+    """List every setting with its value, default, source and meaning.
+
+    Secrets are masked.
+    """
     loaded = project.load().settings
     table(
         ("name", "value", "default", "source", "meaning"),
