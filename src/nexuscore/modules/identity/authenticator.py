@@ -95,9 +95,9 @@ async def _placed(app: App, state: SessionState) -> SessionState:
 async def _identity(app: App, exchange: Exchange, state: SessionState) -> Identity:
     facts: dict[str, object] = {}
     org, permissions = state.org, permissions_of(app, state.platform_role)
-    named = exchange.headers.get(ORG_HEADER)
+    named = _named_org(exchange)
     if named is not None:
-        org = parse_org(named)
+        org = named
     if org is not None:
         grants = await _grants(app, state.user_id, org)
         if grants is not None:
@@ -119,6 +119,18 @@ async def _identity(app: App, exchange: Exchange, state: SessionState) -> Identi
         facts=facts,
     )
     return Identity(actor, org, state.locale)
+
+
+def _named_org(exchange: Exchange) -> UUID | None:
+    """The organisation a request is about: the one its path names as `{org_id}`, else the one of the header."""
+    if "{org_id}" in exchange.route:
+        place = exchange.route.strip("/").split("/").index("{org_id}")
+        try:
+            return UUID(exchange.path.strip("/").split("/")[place])
+        except ValueError:
+            return None  # the operation refuses it by the parameter's name
+    named = exchange.headers.get(ORG_HEADER)
+    return None if named is None else parse_org(named)
 
 
 async def _grants(app: App, user_id: UUID, org: UUID) -> Grants | None:
