@@ -1,6 +1,6 @@
 # Every task a developer repeats. `make run` and `make test` set up everything they need.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench fmt lock setup clean
+.PHONY: help run test check bench soak fmt lock setup clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -28,6 +28,10 @@ check: .venv/dev.stamp ## Lint, types and contracts
 
 bench: .venv/dev.stamp ## Measure what we claim about speed
 	@$(BIN)/python -m bench $(ARGS)
+
+soak: .venv/dev.stamp ## The long runs: a hundred kills, a thousand races, ten thousand deliveries
+	@NEXUS_CRASH_ROUNDS=100 NEXUS_IDEMPOTENCY_ROUNDS=1000 NEXUS_SOAK=1 \
+		$(BIN)/python -m pytest tests/crash tests/kernel/test_idempotency.py $(wildcard tests/soak) $(ARGS)
 
 fmt: .venv/dev.stamp ## Format and fix what can be fixed
 	@$(BIN)/ruff check --fix --quiet . || true
