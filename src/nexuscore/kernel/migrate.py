@@ -164,10 +164,10 @@ def _steps(ops: UpgradeOps) -> list[Any]:
 
 
 def _code(ops: UpgradeOps | DowngradeOps) -> str:
-    """Alembic's rendering, less its comments, and with the one type it forgets to qualify."""
+    """Alembic's rendering, less its comments, and with the types it forgets to qualify."""
     lines = render_python_code(ops).splitlines()
     kept = [line for line in lines if line.strip() and not line.strip().startswith("#")]
-    return re.sub(r"ARRAY\((\w+)\(", r"ARRAY(sa.\1(", "\n".join(kept)) or "    pass"
+    return re.sub(r"(ARRAY\(|astext_type=)(\w+)\(", r"\1sa.\2(", "\n".join(kept)) or "    pass"
 
 
 # --- Alembic, held by the few handles we need -----------------------------------------------------
