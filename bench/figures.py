@@ -63,7 +63,7 @@ class Figure:
 
 def number(value: float) -> str:
     """Three figures are enough."""
-    if abs(value) >= 100:
+    if abs(value) >= 100 or isinstance(value, int):
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 

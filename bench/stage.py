@@ -25,6 +25,7 @@ from nexuscore.kernel.tables import APP_ROLE
 
 ROOT = Path(__file__).parents[1]
 OURS = "NexusCore"
+SERVE = (sys.executable, "-m", "nexuscore.cli", "serve")
 TOKEN = "nxdev_bench"  # noqa: S105 - signs in to a database that lives for a minute
 NOTES = 10_000
 READY_WITHIN = 60.0
@@ -193,8 +194,15 @@ async def _prepare(dsn: str) -> None:
 def _ours(dsn: str, owner: str) -> Iterator[Server]:
     port = free_port()
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    environment = {"PORT": str(port), "DATABASE_URL": dsn, "DATABASE_OWNER_URL": owner, "NEXUS_DEV_TOKEN": TOKEN}
-    with running([sys.executable, "-m", "bench.app"], environment) as process:
+    environment = {
+        "DATABASE_URL": dsn,
+        "DATABASE_OWNER_URL": owner,
+        "NEXUS_DEV_TOKEN": TOKEN,
+        "NEXUS_LOG_LEVEL": "info",
+        "NEXUS_LOG_FORMAT": "json",
+    }
+    options = ["--app", "examples.main:app", "--no-workers", "--no-migrate", "--port", str(port)]
+    with running([*SERVE, *options], environment) as process:
         wait_for(process, port, "/health/ready")
         yield Server(OURS, port, process, "/api/v1/notes", headers)
 

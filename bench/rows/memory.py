@@ -6,8 +6,7 @@ import psutil
 
 from bench.figures import Figure, Target
 from bench.row import Row, Run
-from bench.rows.start import NEXUS
-from bench.stage import family, folder, free_port, running, say, wait_for
+from bench.stage import SERVE, family, folder, free_port, running, say, wait_for
 
 SETTLE = 3.0  # seconds until the start is over
 MEGABYTE = 1_000_000
@@ -19,7 +18,7 @@ async def _idle(run: Run) -> list[Figure]:
         return []
     with folder() as data:
         port = free_port()
-        with running([NEXUS, "serve", "--data", str(data), "--port", str(port)], {}) as process:
+        with running([*SERVE, "--data", str(data), "--port", str(port)], {}) as process:
             wait_for(process, port, "/health/ready")
             await asyncio.sleep(SETTLE)
             server, *below = family(process)

@@ -3,16 +3,14 @@
 import subprocess
 import sys
 from functools import partial
-from pathlib import Path
 from time import perf_counter
 
 from bench.figures import Figure, Target
 from bench.row import Row, Run
-from bench.stage import ROOT, folder, free_port, running, wait_for
+from bench.stage import ROOT, SERVE, folder, free_port, running, wait_for
 from nexuscore.kernel import postgres
 
 TITLE = "Starting"
-NEXUS = str(Path(sys.executable).with_name("nexus"))
 
 # Packages of providers: loaded by the one adapter that speaks to them, when it first does.
 SDKS = (
@@ -25,20 +23,24 @@ _IMPORT = """
 import sys, time
 started = time.perf_counter()
 import {name}
-print(time.perf_counter() - started, *(each for each in '{sdks}'.split() if each in sys.modules))
+print(time.perf_counter() - started, time.process_time(), *(each for each in '{sdks}'.split() if each in sys.modules))
 """
 
 
 async def _imports(name: str, target: Target | None, run: Run) -> list[Figure]:
-    seconds, loaded = [], set()
+    seconds: list[float] = []
+    spent: list[float] = []
+    loaded: set[str] = set()
     for _ in range(run.rounds):
         code = _IMPORT.format(name=name, sdks=SDKS)
-        taken, *found = _output(sys.executable, "-c", code).split()
-        seconds.append(float(taken))
+        wall, cpu, *found = _output(sys.executable, "-c", code).split()
+        seconds.append(float(wall))
+        spent.append(float(cpu))
         loaded.update(found)
     return [
-        Figure(f"import {name}", "seconds", tuple(seconds), target),
-        Figure(f"provider SDKs it loads (of {name})", "count", (len(loaded),), Target(0), " ".join(sorted(loaded))),
+        Figure(f"`import {name}`", "seconds", tuple(seconds), target),
+        Figure(f"`import {name}`", "CPU seconds, interpreter included", tuple(spent)),
+        Figure(f"`import {name}`", "provider SDKs", (len(loaded),), Target(0), " ".join(sorted(loaded))),
     ]
 
 
@@ -66,7 +68,7 @@ async def _make_run(run: Run) -> list[Figure]:
         for _ in range(run.rounds + 1):
             port = free_port()
             started = perf_counter()
-            with running([NEXUS, "serve", "--data", str(data), "--port", str(port)], {}) as process:
+            with running([*SERVE, "--data", str(data), "--port", str(port)], {}) as process:
                 wait_for(process, port, "/health/ready")
                 seconds.append(perf_counter() - started)
     return [
