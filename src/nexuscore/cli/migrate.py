@@ -1,5 +1,10 @@
 """`nexus migrate`: the shape of the database."""
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -108,4 +113,12 @@ async def _check(app: "App") -> None:
 async def _make(app: "App", module: str, message: str, *, empty: bool) -> None:
     async with process.database(app.kernel, "nexus migrate make") as urls:
         path = await kernel_migrate.make(app, urls.owner, module, message, empty=empty)
+    _format(path)
     typer.echo(f"Wrote {path}. Read it, then run `nexus migrate`.")
+
+
+def _format(path: Path) -> None:
+    """Lay it out as the project does, if the project has ruff."""
+    ruff = shutil.which("ruff", path=os.pathsep.join((os.path.dirname(sys.executable), os.environ.get("PATH", ""))))
+    for step in (["check", "--fix", "--select", "I,F401"], ["format"]) if ruff else []:
+        subprocess.run([str(ruff), *step, "--quiet", str(path)], check=False)

@@ -189,7 +189,8 @@ class Plan:
         pyproject = Path("pyproject.toml")
         before = pyproject.read_text() if pyproject.exists() else ""
         if not project.settings_of(pyproject):
-            tests = "" if before else f"\n[tool.pytest.ini_options]\npythonpath = {['.']}\n".replace("'", '"')
+            places = '".", "src"' if self.inside != Path(os.path.relpath(self.folder)).parts else '"."'
+            tests = "" if before else f"\n[tool.pytest.ini_options]\npythonpath = [{places}]\n"
             pyproject.write_text(f'{before}{chr(10) if before else ""}[tool.nexus]\napp = "{self.app}"\n{tests}')
             told.append("Named it in pyproject.toml, so that `nexus` finds it.")
         ignored = Path(".gitignore")
