@@ -1,5 +1,6 @@
 """How strong a password is, with advice. Nothing of it is kept or logged."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ LABELS = ("weak", "fair", "good", "strong", "very_strong")
 _ESTIMATES = 72  # zxcvbn reads no further, and longer is strong anyway
 _SWAPPED = frozenset("4@8({[<369&#!1/0$5+7%2|")  # what it reads as letters; its time doubles with each
 _MOST_SWAPPED = 12
+_CLASSLESS = "No need for symbols, digits, or uppercase letters."
 _threads = Threads(1, 20)
 
 
@@ -28,13 +30,14 @@ async def judge(exchange: Exchange, given: PasswordToJudge) -> PasswordJudged:
     score: int = found["score"]
     feedback = found["feedback"]
     faults = policy.judge(given.password, settings, about)
+    not_here = _CLASSLESS if settings.password_rule == "classes" else None  # noqa: S105 - the name of a rule
     refused = [fault.public(locale) for fault in faults]
     return PasswordJudged(
         score=score,
         label=LABELS[score],
         percent=(score + 1) * 20,
         warning=i18n.translate(locale, feedback["warning"]) if feedback["warning"] else None,
-        suggestions=[i18n.translate(locale, text) for text in feedback["suggestions"]],
+        suggestions=[i18n.translate(locale, text) for text in feedback["suggestions"] if text != not_here],
         acceptable=not refused,
         faults=refused,
     )
@@ -43,7 +46,8 @@ async def judge(exchange: Exchange, given: PasswordToJudge) -> PasswordJudged:
 def _estimate(password: str, about: list[str]) -> dict[str, Any]:
     from zxcvbn import zxcvbn  # type: ignore[import-untyped]  # it ships no types; heavy, so not imported above
 
-    found: dict[str, Any] = zxcvbn(_bounded(normal(password)), user_inputs=about)
+    parts = [part for text in about for part in (text, *re.split(r"[\W_]+", text)) if part]
+    found: dict[str, Any] = zxcvbn(_bounded(normal(password)), user_inputs=parts)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import bindparam, func, update
+from sqlalchemy import bindparam, func, or_, update
 
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import AuthenticationError
@@ -30,13 +30,13 @@ from nexuscore.modules.identity.users import user as one_user, user_by_email
 
 _SET = (
     update(User)
-    .where(User.id == bindparam("owner"), User.state.in_(("active", "unverified")))
+    .where(User.id == bindparam("owner"), or_(User.state == "active", User.state == "unverified"))
     .values(password_hash=bindparam("made"), password_changed_at=bindparam("now"))
     .returning(User)
 )
 _SET_AND_PROVE = (
     update(User)
-    .where(User.id == bindparam("owner"), User.state.in_(("active", "unverified")))
+    .where(User.id == bindparam("owner"), or_(User.state == "active", User.state == "unverified"))
     .values(
         password_hash=bindparam("made"),
         password_changed_at=bindparam("now"),

@@ -21,7 +21,7 @@ _ALL = Listing(_SHOWN, by=User.id)
 _IN_STATE = Listing(_SHOWN.where(User.state == bindparam("wanted")), by=User.id)
 _SUSPEND = (
     update(User)
-    .where(User.id == bindparam("user_id"), User.state.in_(("active", "unverified")))
+    .where(User.id == bindparam("user_id"), or_(User.state == "active", User.state == "unverified"))
     .values(state="suspended", state_reason=bindparam("why"))
     .returning(User)
 )

@@ -16,7 +16,7 @@ _SHORTEST = 12
 _SHORTEST_NIST = 15
 _SHORTEST_NIST_SECOND = 8
 _TELLING = 4  # a shorter part of a name is in too many words to mean the person
-_DECORATION = 6  # so many signs around a common word make it no better
+_DECORATION = 8  # so many signs around a common word make it no better
 _COMMON = Path(__file__).parent / "common_passwords.z"
 _LEET = str.maketrans("01345678@$!+", "oieasgtbasit")
 
