@@ -1,0 +1,28 @@
+"""The manifest: all that webhooks add to an app."""
+
+from nexuscore.kernel.module import Module
+from nexuscore.modules.webhooks import events, jobs, permissions
+from nexuscore.modules.webhooks.routes import routes
+from nexuscore.modules.webhooks.settings import WebhookSettings
+from nexuscore.modules.webhooks.tables import Attempt, Delivery, Endpoint
+
+module = Module(
+    name="webhooks",
+    package=__package__,
+    settings=(WebhookSettings,),
+    tables=(Endpoint, Delivery, Attempt),
+    routes=(routes,),
+    events=(
+        events.EndpointCreated,
+        events.EndpointChanged,
+        events.EndpointDeleted,
+        events.SecretRotated,
+        events.WebhookEnabled,
+        events.WebhookDisabled,
+        events.WebhookTest,
+    ),
+    listeners=(jobs.fan_out,),
+    workers=(jobs.deliver, jobs.replay),
+    schedules=(jobs.wake_the_forgotten, jobs.prune),
+    permissions=(permissions.READ, permissions.MANAGE),
+)

@@ -1,0 +1,111 @@
+"""For tests about webhooks: a receiver that is really called, and time that passes at once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic_core import from_json
+
+from nexuscore.kernel.db import Scope
+from nexuscore.kernel.testing import House
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A request the receiver got. Header names are lower case."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def id(self) -> str:
+        """The `webhook-id`, the same in every attempt."""
+        return self.headers["webhook-id"]
+
+    @property
+    def json(self) -> Any:
+        """The body."""
+        return from_json(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """What the receiver answers, and after how many seconds."""
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b"ok"
+    after: float = 0.0
+
+    def wire(self) -> bytes:
+        """It as it goes over the wire."""
+        lines = [f"HTTP/1.1 {self.status} Said", f"content-length: {len(self.body)}"]
+        lines += [f"{name}: {value}" for name, value in self.headers.items()]
+        return "\r\n".join((*lines, "", "")).encode("latin-1") + self.body
+
+
+class Receiver:
+    """An HTTP server on this machine. Set `say` to decide what it answers to what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[Heard] = []
+        self.say: Callable[[Heard], Say] = lambda heard: Say()
+        self.url = ""
+        self._open: set[asyncio.StreamWriter] = set()
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one connection until it ends."""
+        self._open.add(writer)
+        try:
+            while True:
+                heard = await _read(reader)
+                self.heard.append(heard)
+                said = self.say(heard)
+                if said.after:
+                    await asyncio.sleep(said.after)
+                writer.write(said.wire())
+                await writer.drain()
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self._open.discard(writer)
+            writer.close()
+
+    def hang_up(self) -> None:
+        """End every connection."""
+        for writer in list(self._open):
+            writer.transport.abort()
+
+
+async def _read(reader: asyncio.StreamReader) -> Heard:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    pairs = (line.partition(":") for line in head[1:] if line)
+    headers = {name.lower(): value.strip() for name, _, value in pairs}
+    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    return Heard(head[0].split(" ")[1], headers, body)
+
+
+@asynccontextmanager
+async def receiving() -> AsyncIterator[Receiver]:
+    """A receiver, listening while the block runs."""
+    receiver = Receiver()
+    server = await asyncio.start_server(receiver.talk, "127.0.0.1", 0)
+    receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+    try:
+        yield receiver
+    finally:
+        server.close()
+        receiver.hang_up()
+        await asyncio.sleep(0.01)
+
+
+async def hurry(house: House) -> None:
+    """Let the time of every delivery that waits come, and of every queued job; then run them."""
+    async with house.app.database.transaction(Scope(across=True)) as db:
+        await db.raw("UPDATE webhook_deliveries SET next_try_at = '2000-01-01' WHERE next_try_at IS NOT NULL")
+        await db.raw("UPDATE webhook_endpoints SET rest_until = NULL")
+        await db.raw("UPDATE pgqueuer SET execute_after = now() WHERE status = 'queued'")
+    await house.drain()
