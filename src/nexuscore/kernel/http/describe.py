@@ -42,6 +42,8 @@ def documented_errors(operation: Operation, admission: Admission | None) -> dict
     codes: dict[int, set[str]] = {}
     for error in errors:
         codes.setdefault(error.status, set()).add(error.code)
+    if not isinstance(admission, Public):
+        codes[401].add("invalid_token")
     if isinstance(admission, Can) and admission.rule is not None:
         codes[403].add("ownership_denied")
     if isinstance(admission, Can | SignedIn) and admission.fresh:

@@ -75,9 +75,20 @@ def document(app: "App", routes: "Sequence[APIRoute]") -> dict[str, Any]:
     found["x-permissions"] = {
         each.name: {"meaning": each.meaning, "roles": each.roles} for each in app.permissions.values()
     }
-    errors = {error.code: error for error in reversed(every_error())}
-    found["x-errors"] = [
-        {"code": code, "status": errors[code].status, "title": errors[code].title, "message": errors[code].message}
-        for code in sorted(errors, key=lambda code: (errors[code].status, code))
-    ]
+    found["x-errors"] = _errors(found["paths"])
     return found
+
+
+def _errors(paths: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every error code: those of classes, and those one operation gives to an error of a kind."""
+    kinds = {error.code: error for error in reversed(every_error())}
+    by_status = {str(error.status): error for error in reversed(every_error())}
+    for operations in paths.values():
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                for code in response.get("x-codes", ()):
+                    kinds.setdefault(code, by_status[status])
+    return [
+        {"code": code, "status": kind.status, "title": kind.title, "message": kind.message}
+        for code, kind in sorted(kinds.items(), key=lambda each: (each[1].status, each[0]))
+    ]

@@ -6,6 +6,7 @@ const JSON_TYPE = "application/json";
 const byId = (id) => document.getElementById(id);
 let api;
 let operations = [];
+let best; // the operation Enter opens: the first found by its name or path, else the first found
 
 // --- elements ------------------------------------------------------------------------------------
 
@@ -32,7 +33,7 @@ function prose(text) {
   return (text ?? "").split(/\n\s*\n/).filter(Boolean).map((block) => {
     const lines = block.split("\n");
     if (!lines.every((line) => /^\s*[-*] /.test(line))) return el("p", {}, inline(block));
-    return el("ul", {}, lines.map((line) => el("li", {}, inline(line.replace(/^\s*[-*] /, "")))));
+    return el("ul", {}, lines.map((line) => el("li", {}, inline(line.trim().slice(2)))));
   });
 }
 
@@ -46,7 +47,7 @@ function highlighted(text) {
   });
 }
 
-/** A scrollable block of code that the keyboard can reach, with a button that copies it. */
+/** A block of code the keyboard can scroll, with a button that copies it. */
 function codeBlock(label, text, isJson = false) {
   const code = el("code", {}, isJson ? highlighted(text) : text);
   const copy = el("button.copy", {
@@ -87,8 +88,7 @@ function choices(schema) {
 
 function isNullable(schema) {
   const found = resolve(schema);
-  const types = [found.type, ...(found.anyOf ?? found.oneOf ?? []).map((one) => one.type)].flat();
-  return types.includes("null");
+  return [found, ...(found.anyOf ?? found.oneOf ?? [])].some((one) => [one.type].flat().includes("null"));
 }
 
 /** A type in words: "list of NoteOut", "text (uuid) or null". */
@@ -109,10 +109,10 @@ function typeText(schema) {
 
 /** "1 to 200 characters", "at least 1", "at most 100 items"; undefined without a limit. */
 function range(least, most, unit = "") {
-  const counted = (number) => `${number}${unit && ` ${unit}${number === 1 ? "" : "s"}`}`;
-  if (least !== undefined && most !== undefined) return least === most ? counted(most) : `${least} to ${counted(most)}`;
-  if (least !== undefined) return `at least ${counted(least)}`;
-  return most === undefined ? undefined : `at most ${counted(most)}`;
+  const counted = (number) => number.toLocaleString("en") + (unit && ` ${unit}${number === 1 ? "" : "s"}`);
+  if (least === undefined) return most === undefined ? undefined : `at most ${counted(most)}`;
+  if (most === undefined) return `at least ${counted(least)}`;
+  return least === most ? counted(most) : `${least.toLocaleString("en")} to ${counted(most)}`;
 }
 
 /** What a value must keep to, as short phrases. */
@@ -125,13 +125,12 @@ function limits(schema) {
       range(one.minimum, one.maximum),
       one.exclusiveMinimum !== undefined && `more than ${one.exclusiveMinimum}`,
       one.exclusiveMaximum !== undefined && `less than ${one.exclusiveMaximum}`,
-      one.multipleOf && `a multiple of ${one.multipleOf}`,
     ].filter(Boolean),
     ...(one.pattern ? [["matches ", el("code", {}, one.pattern)]] : []),
     ...(one.items && limits(one.items).length ? [["each: ", ...limits(one.items)]] : []),
   ]);
-  const { default: given } = resolve(schema);
-  if (given !== undefined && given !== null) phrases.push(["default ", el("code", {}, JSON.stringify(given))]);
+  const given = resolve(schema).default ?? undefined;
+  if (given !== undefined) phrases.push(["default ", el("code", {}, JSON.stringify(given))]);
   return phrases.flatMap((phrase, at) => [at ? ", " : "", phrase].flat());
 }
 
@@ -139,13 +138,13 @@ function limits(schema) {
 function objectsIn(schema) {
   return choices(schema).flatMap((one) => {
     if (one.properties) return [one];
-    const inner = one.items ?? (typeof one.additionalProperties === "object" ? one.additionalProperties : undefined);
-    return inner ? objectsIn(inner) : [];
+    const inner = one.items ?? one.additionalProperties;
+    return typeof inner === "object" ? objectsIn(inner) : [];
   });
 }
 
-/** One field or parameter, with the fields inside it. */
-function fieldItem(name, schema, { required, place, description, above = [] } = {}) {
+/** One field or parameter, with the fields inside it. `sent` is what a caller writes, the rest is what we answer. */
+function fieldItem(name, schema, { required, place, description, sent = true, above = [] }) {
   const says = description ?? resolve(schema).description;
   const rules = limits(schema);
   return el("li", {},
@@ -153,33 +152,31 @@ function fieldItem(name, schema, { required, place, description, above = [] } = 
       el("code.name", {}, name),
       el("span.type", {}, typeText(schema)),
       place && el("span.note", {}, `in ${place}`),
-      required && el("span.required", {}, "required")),
+      sent && required && el("span.required", {}, "required"),
+      !sent && !required && el("span.note", {}, "not always there")),
     says && !objectsIn(schema).length && el("p", {}, inline(says)),
     rules.length > 0 && el("p.note", {}, rules),
-    objectsIn(schema).map((one) => nested(one, above)));
+    objectsIn(schema).map((one) => nested(one, sent, above)));
 }
 
-function nested(schema, above) {
+function nested(schema, sent, above) {
   if (above.includes(schema.called)) return el("p.note", {}, `The fields of ${schema.called}, as above.`);
   return el("details", { open: above.length < 2 },
-    el("summary", {}, `Fields of ${schema.called ?? "the object"}`), fieldList(schema, above));
+    el("summary", {}, `Fields of ${schema.called ?? "the object"}`), fieldList(schema, sent, above));
 }
 
-function fieldList(schema, above = []) {
+function fieldList(schema, sent, above = []) {
   const inside = [...above, schema.called];
   return el("ul.fields", {}, Object.entries(schema.properties).map(([name, field]) =>
-    fieldItem(name, field, { required: schema.required?.includes(name), above: inside })));
+    fieldItem(name, field, { required: schema.required?.includes(name), sent, above: inside })));
 }
 
-/** A body's schema, readable. */
-function schemaView(schema) {
+/** What a body is made of: its fields, or those of the objects in it. */
+function bodyFields(schema, sent) {
   const objects = objectsIn(schema);
-  const only = objects.length === 1 && choices(schema)[0].properties;
-  return [
-    el("p.type", {}, typeText(schema)),
-    only && resolve(objects[0]).description && el("p", {}, inline(objects[0].description)),
-    only ? fieldList(objects[0]) : objects.map((one) => nested(one, [])),
-  ];
+  return objects.length === 1 && choices(schema)[0].properties
+    ? fieldList(objects[0], sent)
+    : objects.map((one) => nested(one, sent, []));
 }
 
 const SAMPLES = {
@@ -215,15 +212,14 @@ function pathCode(path) {
   return el("code", {}, path.split(/(?<=\/)(?=.)/).flatMap((part, at) => (at ? [el("wbr"), part] : [part])));
 }
 
-function methodBadge(method) {
-  return el(`span.method.${method}`, {}, method.toUpperCase());
-}
+const methodBadge = (method) => el(`span.method.${method}`, {}, method.toUpperCase());
+const errorOf = (code) => api["x-errors"]?.find((error) => error.code === code);
 
 /** Who may call it, in a sentence. */
 function access(operation) {
   const permission = operation["x-permission"];
   const known = api["x-permissions"]?.[permission];
-  const fresh = operation["x-fresh"] && " You must have proved who you are within the last ten minutes.";
+  const fresh = operation["x-fresh"] && " You must have proved a moment ago that it is you.";
   if (operation["x-public"]) return el("p.access", {}, el("strong", {}, "Everybody. "), inline(operation["x-public"]));
   if (!permission) return el("p.access", {}, el("strong", {}, "Everybody who is signed in."), fresh);
   return el("p.access", {},
@@ -231,34 +227,31 @@ function access(operation) {
     known?.roles.length > 0 && ` At first held by: ${known.roles.join(", ")}.`, fresh);
 }
 
-function bodyOf(operation) {
-  const [type, content] = Object.entries(operation.requestBody?.content ?? {})[0] ?? [];
-  return type && { type, schema: content.schema, required: operation.requestBody.required };
+/** The type and schema of a request or an answer: the first that is named. */
+function bodyOf(said) {
+  const [type, content] = Object.entries(said?.content ?? {})[0] ?? [];
+  return type && { type, schema: content.schema, required: said.required };
 }
 
 function answersView(operation) {
   return Object.entries(operation.responses).filter(([status]) => status < "300").map(([status, answer]) => {
-    const [type, content] = Object.entries(answer.content ?? {})[0] ?? [];
+    const body = bodyOf(answer);
     return el("section", {},
-      el("h3", {}, el("span.status.good", {}, status), " ", inline(answer.description)),
-      type && type !== JSON_TYPE && el("p.note", {}, type),
-      content?.schema && schemaView(content.schema));
+      el("h3", {}, el("span.status.good", {}, status), " ", body && typeText(body.schema)),
+      el("p", {}, inline(answer.description)),
+      body && body.type !== JSON_TYPE && el("p.note", {}, body.type),
+      body && bodyFields(body.schema, false));
   });
 }
 
 function errorsView(operation) {
-  const answers = Object.entries(operation.responses).filter(([status]) => status >= "300");
-  return el("ul.errors", {}, answers.flatMap(([status, answer]) => (answer["x-codes"] ?? []).map((code) =>
-    el("li", {}, el("span.status.bad", {}, status), " ",
-      el("a", { href: `#${code}` }, el("code", {}, code)), " ", el("span", {}, errorOf(code)?.message)))));
-}
-
-function errorOf(code) {
-  return api["x-errors"]?.find((error) => error.code === code);
+  return el("ul.errors", {}, Object.entries(operation.responses).flatMap(([status, answer]) =>
+    (answer["x-codes"] ?? []).map((code) => el("li", {}, el("span.status.bad", {}, status), " ",
+      el("a", { href: `#${code}` }, el("code", {}, code)), " ", errorOf(code)?.message))));
 }
 
 function operationView(operation) {
-  const body = bodyOf(operation);
+  const body = bodyOf(operation.requestBody);
   const parameters = operation.parameters ?? [];
   return el("article.operation", {},
     el("div.about", {},
@@ -267,11 +260,13 @@ function operationView(operation) {
       prose(operation.description),
       operation.deprecated && el("p.required", {}, "Deprecated: it will go away."),
       access(operation),
+      operation["x-no-idempotency"] && el("p.note", {}, "Takes no idempotency key: ", inline(operation["x-no-idempotency"])),
       parameters.length > 0 && el("section", {}, el("h2", {}, "Parameters"),
         el("ul.fields", {}, parameters.map((one) =>
           fieldItem(one.name, one.schema, { required: one.required, place: one.in, description: one.description })))),
-      body && el("section", {}, el("h2", {}, "Body"), body.type !== JSON_TYPE && el("p.note", {}, body.type),
-        schemaView(body.schema)),
+      body && el("section", {}, el("h2", {}, "Body"),
+        el("h3", {}, typeText(body.schema)), el("p", {}, inline(resolve(body.schema).description ?? "")),
+        body.type !== JSON_TYPE && el("p.note", {}, body.type), bodyFields(body.schema, true)),
       el("section", {}, el("h2", {}, "Answer"), answersView(operation)),
       el("section", {}, el("h2", {}, "Errors"), errorsView(operation),
         el("p.note", {}, "Each is a problem (application/problem+json). ", el("a", { href: "#/errors" }, "All errors")))),
@@ -285,15 +280,15 @@ function inputFor(label, { schema = {}, required = false, kept, secret = false, 
   const one = choices(schema)[0] ?? {};
   const id = `try-${label.replace(/\W+/g, "-")}`;
   const values = one.type === "boolean" ? [true, false] : one.enum;
-  const given = resolve(schema).default;
-  const note = hint ?? (values && given !== undefined && given !== null ? `${given} unless chosen` : undefined);
+  const given = resolve(schema).default ?? undefined;
+  const note = hint ?? (values && given !== undefined && `${given} unless chosen`);
   const attributes = { id, required, autocomplete: "off", spellcheck: "false", "aria-describedby": note && `${id}-hint` };
   const input = values
     ? el("select", attributes, el("option", { value: "" }, ""), values.map((value) => el("option", {}, String(value))))
     : el("input", {
         ...attributes,
         type: secret ? "password" : one.type === "integer" ? "number" : "text",
-        min: one.minimum, max: one.maximum, placeholder: given ?? undefined,
+        min: one.minimum, max: one.maximum, placeholder: given,
       });
   if (kept) {
     input.value = sessionStorage.getItem(kept) ?? "";
@@ -306,7 +301,8 @@ function inputFor(label, { schema = {}, required = false, kept, secret = false, 
 function tryView(operation, parameters, body) {
   const isSecured = operation.security?.length > 0;
   const token = isSecured && inputFor("Bearer token", { kept: "nexus-token", secret: true, hint: "Kept in this tab only." });
-  const org = isSecured && inputFor("Organisation", { kept: "nexus-org", hint: "Its id, sent as `Nexus-Org`. Without it, your default." });
+  const orgHint = "Its id, sent as `Nexus-Org`. Without it, your default.";
+  const org = isSecured && inputFor("Organisation", { kept: "nexus-org", hint: orgHint });
   const inputs = parameters.map((one) => ({ one, ...inputFor(one.name, { schema: one.schema, required: one.required }) }));
   const text = body && el("textarea", { id: "try-body", rows: 8, spellcheck: "false", required: body.required });
   if (text) text.value = body.type === JSON_TYPE ? JSON.stringify(sample(body.schema), null, 2) : "";
@@ -317,11 +313,11 @@ function tryView(operation, parameters, body) {
     const headers = {};
     for (const { one, input } of inputs) {
       const value = input.value.trim();
-      if (one.in === "path") path = path.replace(`{${one.name}}`, value ? encodeURIComponent(value) : `{${one.name}}`);
-      else if (value && one.in === "header") headers[one.name] = value;
-      else if (value && choices(one.schema)[0]?.type === "array") {
-        value.split(",").forEach((each) => query.append(one.name, each.trim()));
-      } else if (value) query.append(one.name, value);
+      const isList = choices(one.schema)[0]?.type === "array";
+      if (!value) continue;
+      if (one.in === "path") path = path.replace(`{${one.name}}`, encodeURIComponent(value));
+      else if (one.in === "header") headers[one.name] = value;
+      else for (const each of isList ? value.split(",") : [value]) query.append(one.name, each.trim());
     }
     if (org?.input.value) headers["Nexus-Org"] = org.input.value.trim();
     if (text?.value.trim()) headers["Content-Type"] = body.type;
@@ -353,9 +349,8 @@ function tryView(operation, parameters, body) {
 }
 
 function jsonFault(text) {
-  if (!text.trim()) return "";
   try {
-    JSON.parse(text);
+    JSON.parse(text.trim() || "null");
     return "";
   } catch (error) {
     return `This is not JSON: ${error.message}`;
@@ -382,13 +377,12 @@ async function perform(method, { url, headers, sent }, token, verdict, outcome) 
     const body = await answer.text();
     const spent = Math.round(performance.now() - started);
     const size = new TextEncoder().encode(body).length;
-    verdict.replaceChildren(
-      el(`span.status.${answer.ok ? "good" : "bad"}`, {}, String(answer.status)),
+    verdict.replaceChildren(el(`span.status.${answer.ok ? "good" : "bad"}`, {}, String(answer.status)),
       ` ${answer.statusText} in ${spent} ms, ${size.toLocaleString("en")} bytes`);
-    const isJson = /\bjson\b/.test(answer.headers.get("content-type") ?? "");
-    const shown = isJson ? JSON.stringify(JSON.parse(body), null, 2) : body;
+    const isJson = /\bjson\b/.test(answer.headers.get("content-type") ?? "") && !jsonFault(body);
+    const shown = (isJson && body ? JSON.stringify(JSON.parse(body), null, 2) : body).slice(0, 200_000);
     outcome.append(
-      body ? codeBlock("Body of the answer", shown.slice(0, 200_000), isJson) : el("p.note", {}, "No body."),
+      body ? codeBlock("Body of the answer", shown, isJson) : el("p.note", {}, "No body."),
       el("details", {}, el("summary", {}, "Headers of the answer"),
         el("dl", {}, [...answer.headers].map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]))));
   } catch (error) {
@@ -400,27 +394,30 @@ async function perform(method, { url, headers, sent }, token, verdict, outcome) 
 
 function homeView() {
   const schemes = Object.entries(api.components.securitySchemes ?? {});
-  const first = operations[0];
+  const bearer = "a token in the header `Authorization: Bearer …`";
   return el("article.home", {},
     el("h1", { tabindex: -1 }, `${api.info.title} API`),
     prose(api.info.description),
-    el("p", {}, `${operations.length} operations. Choose one, or search: Ctrl K.`),
+    el("p", {}, `${operations.length} operations. Choose one, or search with Ctrl K.`),
     el("h2", {}, "Signing in"),
     el("ul", {}, schemes.map(([name, scheme]) => el("li", {}, el("strong", {}, name), ": ",
-      inline(scheme.description ?? (scheme.scheme === "bearer" ? "a token in the header `Authorization: Bearer …`." : scheme.type))))),
+      inline(scheme.description ?? (scheme.scheme === "bearer" ? bearer : scheme.type))))),
     el("p", {}, inline("The header `Nexus-Org` names the organisation to act in, when you are in more than one.")),
     el("h2", {}, "Answers"),
-    el("p", {}, inline("Lists come in pages of `data` and `page`: follow `page.next_cursor`. Every failure has the same body with an `error_code` that does not change: "),
-      el("a", { href: "#/errors" }, "all errors"), ". Every answer names its request in ", el("code", {}, "X-Request-ID"), "."),
-    first && codeBlock("An example with curl", curlOf(first.method, { url: BASE + first.path, headers: {} }, first.security?.length)));
+    el("p", {}, inline("Lists come in pages of `data` and `page`: follow `page.next_cursor` while `page.has_next`.")),
+    el("p", {}, inline("Every failure has the same body, with an `error_code` that does not change: "),
+      el("a", { href: "#/errors" }, "all errors"), "."),
+    el("p", {}, inline("Every answer names its request in `X-Request-ID`. Quote it when you ask for help.")));
 }
 
 function errorsPage(code) {
   return el("article.home", {},
     el("h1", { tabindex: -1 }, "Errors"),
-    el("p", {}, inline("Decide on `error_code`, which does not change. The texts are for people and come in the language of `Accept-Language`.")),
+    el("p", {}, inline("Decide on `error_code`, which does not change. The texts are for people and may be reworded;"),
+      " they come in the language of ", el("code", {}, "Accept-Language"), "."),
     code && !errorOf(code) && el("p.required", {}, inline(`There is no error \`${code}\` in this list.`)),
-    el("dl.codes", {}, (api["x-errors"] ?? []).map((error) => el("div", { id: error.code, "aria-current": error.code === code && "true" },
+    el("dl.codes", {}, (api["x-errors"] ?? []).map((error) => el("div",
+      { id: error.code, "aria-current": error.code === code && "true" },
       el("dt", {}, el("span.status.bad", {}, String(error.status)), " ", el("code", {}, error.code)),
       el("dd", {}, inline(error.message))))));
 }
@@ -430,6 +427,7 @@ function errorsPage(code) {
 function listOperations() {
   const words = byId("search").value.toLowerCase().split(/\s+/).filter(Boolean);
   const found = operations.filter((one) => words.every((word) => one.words.includes(word)));
+  best = found.find((one) => words.every((word) => `${one.summary} ${one.path}`.toLowerCase().includes(word))) ?? found[0];
   const tags = [...new Set(found.map((one) => one.tag))];
   byId("found").textContent = words.length ? `${found.length} of ${operations.length}` : "";
   byId("list").replaceChildren(...tags.map((tag) => {
@@ -445,8 +443,7 @@ function listOperations() {
 function markCurrent() {
   for (const link of byId("list").querySelectorAll("a")) {
     const isCurrent = link.hash === location.hash;
-    link.toggleAttribute("aria-current", isCurrent);
-    if (isCurrent) link.setAttribute("aria-current", "page");
+    link.ariaCurrent = isCurrent ? "page" : null;
     if (isCurrent) link.scrollIntoView({ block: "nearest" });
   }
 }
@@ -470,13 +467,10 @@ function show(isFirst) {
 function listen() {
   addEventListener("hashchange", show);
   byId("search").addEventListener("input", listOperations);
-  byId("search").addEventListener("keydown", (event) => {
-    if (event.key === "Enter") byId("list").querySelector("a")?.click();
+  byId("search").addEventListener("keydown", ({ key }) => {
+    if (key === "Enter" && best) location.hash = `#/${best.operationId}`;
   });
-  byId("skip").addEventListener("click", (event) => {
-    event.preventDefault();
-    byId("main").focus();
-  });
+  byId("skip").addEventListener("click", (event) => (event.preventDefault(), byId("main").focus()));
   addEventListener("keydown", (event) => {
     if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "k") return;
     event.preventDefault();
@@ -490,10 +484,10 @@ async function start() {
   if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
   api = await answer.json();
   operations = Object.entries(api.paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, one]) => ({
-      ...one, path, method, tag: one.tags?.[0] ?? "Other",
-      words: [one.operationId, one.summary, one.description, path, method, one.tags, one["x-permission"]].join(" ").toLowerCase(),
-    })));
+    Object.entries(methods).map(([method, one]) => {
+      const words = [one.operationId, one.summary, one.description, path, method, one.tags, one["x-permission"]];
+      return { ...one, path, method, tag: one.tags?.[0] ?? "Other", words: words.join(" ").toLowerCase() };
+    }));
   byId("title").textContent = api.info.title;
   byId("version").textContent = api.info.version;
   listOperations();

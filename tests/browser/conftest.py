@@ -1,0 +1,143 @@
+"""A real server and a real Chromium that can reach nothing else."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "a-token-for-the-browser-test"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+OURS = re.compile(r"(NEXUS_|DATABASE_)")
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where `nexus serve` answers, on an empty database."""
+    environ = {name: value for name, value in os.environ.items() if not OURS.match(name)}
+    environ |= {"NEXUS_DEV_TOKEN": TOKEN, "NEXUS_ENV": "test", "NEXUS_LOG_LEVEL": "warning"}
+    options = ["--app", "tests.browser.app:app", "--port", "0", "--data", str(tmp_path_factory.mktemp("data"))]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "nexuscore.cli", "serve", *options],
+        cwd=ROOT,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    said: list[str] = []
+    assert server.stdout is not None
+    try:
+        for line in server.stdout:
+            said.append(line)
+            if found := re.search(r"^  address +(http://\S+)", line):
+                yield found[1]
+                return
+        pytest.fail(f"nexus serve did not start:\n{''.join(said)}")
+    finally:
+        server.terminate()
+        server.communicate(timeout=60)
+
+
+@dataclass(slots=True)
+class Browser:
+    """Chromium on the server's pages, and what it complained about and asked for meanwhile."""
+
+    driver: Chrome
+    address: str
+
+    def open(self, path: str) -> None:
+        """Load a page afresh."""
+        self.driver.get("about:blank")
+        self.driver.get(self.address + path)
+
+    def complaints(self) -> list[str]:
+        """What the console says since it was last asked: errors, and violations of the content policy."""
+        return [entry["message"] for entry in self._log("browser")]
+
+    def hosts(self) -> set[str]:
+        """The hosts that were asked for anything since this was last called."""
+        messages = [json.loads(entry["message"])["message"] for entry in self._log("performance")]
+        urls = [each["params"]["request"]["url"] for each in messages if each["method"] == "Network.requestWillBeSent"]
+        return {urlsplit(url).netloc for url in urls if urlsplit(url).scheme not in ("about", "data")}
+
+    def _log(self, name: str) -> list[dict[str, str]]:
+        found: list[dict[str, str]] = self.driver.get_log(name)  # type: ignore[no-untyped-call]  # Selenium left it so
+        return found
+
+    def look(self, width: int, scheme: str) -> None:
+        """Be a screen of that width, of somebody who likes it `light` or `dark`."""
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+    def barriers(self) -> list[str]:
+        """What axe finds on the page that keeps somebody out."""
+        self.driver.execute_script(_axe())
+        found = self.driver.execute_async_script("axe.run().then(arguments[0])")
+        return [f"{each['id']}: {each['help']}: {each['nodes'][0]['html'][:200]}" for each in found["violations"]]
+
+
+def _axe() -> str:
+    package = find_spec("axe_core_python")
+    assert package is not None
+    assert package.origin is not None
+    return Path(package.origin).with_name("axe.min.js").read_text()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> tuple[str, str]:
+    """The paths of the browser and of its driver. Without them: a failure in CI, elsewhere a skip."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    driver = shutil.which("chromedriver")
+    if browser is None or driver is None:
+        missing = "No Chromium with its driver is here. On Debian: apt-get install chromium chromium-driver"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
+    return browser, driver
+
+
+@pytest.fixture(scope="session")
+def started(chromium: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    """One browser for all tests."""
+    options = ChromeOptions()
+    options.binary_location = chromium[0]
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--no-first-run",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+        f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = Chrome(options=options, service=ChromeService(chromium[1]))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+@pytest.fixture
+def browser(started: Chrome, address: str) -> Browser:
+    """The browser, with nothing left of the test before."""
+    found = Browser(started, address)
+    found.open("/health/live")
+    started.execute_script("sessionStorage.clear()")
+    found.look(1280, "light")
+    found.complaints()
+    found.hosts()
+    return found
