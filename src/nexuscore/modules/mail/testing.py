@@ -109,7 +109,7 @@ def _faults_of_templates(app: App, kind: type[Message]) -> Iterator[str]:
                 yield f"{name}.{suffix} uses {unknown!r}, which is not a field"
             for call in tree.find_all(nodes.Call):
                 if isinstance(call.node, nodes.Name) and call.node.name in ("_", "n_"):
-                    texts |= {each.value for each in call.args[:2] if isinstance(each, nodes.Const)}
+                    texts |= {each.value for each in call.args[:1] if isinstance(each, nodes.Const)}
     for language in i18n.LANGUAGES:
         for text in sorted(texts):
             if language != "en" and any(map(str.isalpha, text)) and i18n.translate(language, text) == text:
