@@ -37,10 +37,10 @@ def open_operation(browser: Browser, name: str) -> None:
 def test_an_operation_is_found_read_and_tried(browser: Browser) -> None:
     browser.open(DOCS)
     wait_for(browser, "h1", "NexusCore API")
-    assert len(shown_operations(browser)) == 6
+    assert len(shown_operations(browser)) == 7
     wait_for(browser, "#search").send_keys("write note post")
     assert shown_operations(browser) == ["Create note", "Restore note"]
-    assert wait_for(browser, "#found").text == "2 of 6"
+    assert wait_for(browser, "#found").text == "2 of 7"
     wait_for(browser, "#list a", "Create note").click()
     wait_for(browser, "h1", "Create note")
     assert "Needs notes.write. Write, change and delete notes." in wait_for(browser, ".access").text
@@ -97,6 +97,19 @@ def test_the_token_stays_in_the_tab(browser: Browser) -> None:
     finally:
         browser.driver.close()
         browser.driver.switch_to.window(browser.driver.window_handles[0])
+
+
+def test_what_everybody_may_asks_for_no_token(browser: Browser) -> None:
+    open_operation(browser, "list_doors")
+    assert wait_for(browser, ".access").text == "Everybody. Doors are on the street."
+    assert browser.driver.find_elements(By.ID, "try-Bearer-token") == []
+    assert "Authorization" not in wait_for(browser, "pre[aria-label='curl command']").text
+    assert wait_for(browser, ".fields", "colour").text.endswith('one of\nin query\n"red", "green", default "green"')
+    assert "The fields of Door, as above." in wait_for(browser, ".fields", "behind").text
+    wait_for(browser, "#try-colour").send_keys("red")
+    wait_for(browser, ".send").click()
+    assert '"colour": "red"' in wait_for(browser, ".outcome pre").text
+    assert browser.complaints() == []
 
 
 def test_a_refusal_is_shown_as_it_came(browser: Browser) -> None:

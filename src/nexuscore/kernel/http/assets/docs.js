@@ -118,7 +118,7 @@ function range(least, most, unit = "") {
 /** What a value must keep to, as short phrases. */
 function limits(schema) {
   const phrases = choices(schema).flatMap((one) => [
-    ...(one.enum ? [one.enum.map((value) => el("code", {}, JSON.stringify(value)))] : []),
+    ...(one.enum ?? []).map((value) => el("code", {}, JSON.stringify(value))),
     ...[
       range(one.minLength, one.maxLength, "character"),
       range(one.minItems, one.maxItems, "item"),
@@ -319,7 +319,7 @@ function tryView(operation, parameters, body) {
       else if (one.in === "header") headers[one.name] = value;
       else for (const each of isList ? value.split(",") : [value]) query.append(one.name, each.trim());
     }
-    if (org?.input.value) headers["Nexus-Org"] = org.input.value.trim();
+    if (org && org.input.value) headers["Nexus-Org"] = org.input.value.trim();
     if (text?.value.trim()) headers["Content-Type"] = body.type;
     return { url: BASE + path + (query.size ? `?${query}` : ""), headers, sent: text?.value.trim() || undefined };
   };
@@ -338,10 +338,10 @@ function tryView(operation, parameters, body) {
       event.preventDefault();
       send.disabled = true;
       verdict.textContent = "Sending.";
-      await perform(operation.method, request(), token?.input.value.trim(), verdict, outcome);
+      await perform(operation.method, request(), token && token.input.value.trim(), verdict, outcome);
       send.disabled = false;
     },
-  }, token?.row, org?.row, inputs.map(({ row }) => row),
+  }, token && token.row, org && org.row, inputs.map(({ row }) => row),
     text && el("div.row", {}, el("label", { for: "try-body" }, "Body"), text), send);
   refresh();
   return el("section.try", { "aria-labelledby": "try-title" },
@@ -407,7 +407,7 @@ function homeView() {
     el("p", {}, inline("Lists come in pages of `data` and `page`: follow `page.next_cursor` while `page.has_next`.")),
     el("p", {}, inline("Every failure has the same body, with an `error_code` that does not change: "),
       el("a", { href: "#/errors" }, "all errors"), "."),
-    el("p", {}, inline("Every answer names its request in `X-Request-ID`. Quote it when you ask for help.")));
+    el("p", {}, inline("Every answer names its request in `X-Request-ID`: quote it when you ask for help.")));
 }
 
 function errorsPage(code) {
@@ -428,11 +428,10 @@ function listOperations() {
   const words = byId("search").value.toLowerCase().split(/\s+/).filter(Boolean);
   const found = operations.filter((one) => words.every((word) => one.words.includes(word)));
   best = found.find((one) => words.every((word) => `${one.summary} ${one.path}`.toLowerCase().includes(word))) ?? found[0];
-  const tags = [...new Set(found.map((one) => one.tag))];
   byId("found").textContent = words.length ? `${found.length} of ${operations.length}` : "";
-  byId("list").replaceChildren(...tags.map((tag) => {
+  byId("list").replaceChildren(...[...new Set(found.map((one) => one.tag))].map((tag) => {
     const inside = found.filter((one) => one.tag === tag);
-    return el("details.tag", { open: true },
+    return el("details.tag", { open: words.length > 0 || operations.length < 80 },
       el("summary", {}, tag, " ", el("span.note", {}, String(inside.length))),
       el("ul", {}, inside.map((one) => el("li", {}, el("a", { href: `#/${one.operationId}` },
         methodBadge(one.method), el("span.what", {}, one.summary, pathCode(one.path)))))));
@@ -444,7 +443,9 @@ function markCurrent() {
   for (const link of byId("list").querySelectorAll("a")) {
     const isCurrent = link.hash === location.hash;
     link.ariaCurrent = isCurrent ? "page" : null;
-    if (isCurrent) link.scrollIntoView({ block: "nearest" });
+    if (!isCurrent) continue;
+    link.closest("details").open = true;
+    link.scrollIntoView({ block: "nearest" });
   }
 }
 
