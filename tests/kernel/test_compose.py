@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import typer
 
 from examples.notes.module import module as notes
 from nexuscore.kernel.access import Permission
@@ -54,6 +55,7 @@ def test_modules_come_after_what_they_need(loaded: Loaded) -> None:
             [room("a", slots=(Slot(Lamp, single=True),)), room("b", contributes=(Candle(), Candle()))],
             "slot Lamp of 'a' takes one filler and is filled by 'b', 'b'",
         ),
+        ([room("jobs", commands=typer.Typer())], "command 'jobs' is declared by 'nexus' and by 'jobs'"),
         ([room("a", slots=(Slot(Lamp, required=True),))], "slot Lamp of 'a' must be filled by a module"),
         ([room("b", contributes=(Candle(),))], "module 'b' contributes a Candle, but nobody asks for one"),
         (
@@ -66,6 +68,15 @@ def test_a_fault_is_one_clear_sentence(loaded: Loaded, modules: list[Module], se
     with pytest.raises(ConfigurationError) as caught:
         compose(modules, settings=loaded)
     assert sentence in str(caught.value)
+
+
+def test_production_does_not_start_with_the_development_token(tmp_path: Path) -> None:
+    environ = {
+        "NEXUS_ENV": "production", "NEXUS_DATA": str(tmp_path), "NEXUS_SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyz",
+        "NEXUS_PUBLIC_URL": "https://example.com",
+    }  # fmt: skip
+    with pytest.raises(ConfigurationError, match="the development token is not for production"):
+        compose([], settings=load([KernelSettings], environ=environ, env_file=None))
 
 
 def test_every_fault_is_named_at_once(loaded: Loaded) -> None:

@@ -53,7 +53,7 @@ class Commands(TyperGroup):
             ctx.fail(f"There is no command {name!r}, and the app could not be asked for more: {error}")
         for module in app.modules:
             if module.commands is not None:
-                self.commands.setdefault(module.name, get_group(module.commands))
+                self.commands.setdefault(module.command, get_group(module.commands))
         ctx.obj = app
 
 

@@ -18,14 +18,6 @@ commands.add_typer(jobs, name="jobs")
 
 Ids = Annotated[list[int], typer.Argument(help="The numbers that `nexus jobs parked` shows.", metavar="ID...")]
 
-_COUNTS = (
-    "SELECT entrypoint AS kind, count(*) FILTER (WHERE status = 'queued' AND execute_after <= now()) AS due,"
-    " count(*) FILTER (WHERE status = 'queued' AND execute_after > now()) AS later,"
-    " count(*) FILTER (WHERE status = 'picked') AS running,"
-    " count(*) FILTER (WHERE status = 'failed') AS parked FROM pgqueuer GROUP BY 1"
-)
-_DUE = "SELECT schedule, due FROM ticked"
-
 
 @jobs.callback()
 def overview(ctx: typer.Context) -> None:
@@ -56,8 +48,8 @@ def drop(ids: Ids) -> None:
 
 async def _overview(app: "App") -> None:
     async with process.opened(app, "nexus jobs"), app.database.transaction() as db:
-        counts = {row.kind: row for row in await db.raw(_COUNTS)}
-        last = {row.schedule: row.due for row in await db.raw(_DUE)}
+        counts = {row.kind: row for row in await queue.counts(db)}
+        last = await queue.last_due(db)
     kinds = sorted({*counts, *app.workers})
     states = ("due", "later", "running", "parked")
     table(

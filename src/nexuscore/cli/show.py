@@ -21,7 +21,7 @@ def routes() -> None:
         ("method", "path", "permission", "operation"),
         [
             (route.declared.method, route.path, _permission(route.admission), route.operation_id)
-            for route in project.load()._asgi.routes
+            for route in project.load().routes
         ],
     )
 

@@ -25,11 +25,15 @@ from nexuscore.kernel.events import Event, Listener
 from nexuscore.kernel.http.asgi import API, build
 from nexuscore.kernel.http.auth import Authenticator, DevelopmentToken
 from nexuscore.kernel.http.routes import Operation
+from nexuscore.kernel.http.run import CtxRoute
 from nexuscore.kernel.jobs import Outcall, Schedule, Worker
 from nexuscore.kernel.module import Module, in_order
 from nexuscore.kernel.settings import KernelSettings, Loaded, Settings, load
 
 S = TypeVar("S")
+OUR_COMMANDS = (
+    *("serve", "worker", "migrate", "new", "routes", "events", "settings", "openapi", "jobs", "doctor", "shell"),
+)
 
 
 class App:
@@ -59,6 +63,11 @@ class App:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         await self._asgi(scope, receive, send)
+
+    @property
+    def routes(self) -> list[CtxRoute]:
+        """Every operation, as it is served."""
+        return self._asgi.routes
 
     @property
     def openapi(self) -> dict[str, Any]:
@@ -147,10 +156,21 @@ def compose(modules: Iterable[Module], *, settings: Loaded | None = None) -> App
     ordered, faults = in_order(placed)
     faults += _duplicates(ordered)
     faults += _slot_faults(ordered)
+    _refuse(faults)
+    classes: list[type[Settings]] = [KernelSettings, *(cls for module in ordered for cls in module.settings)]
+    loaded = settings or load(classes)
+    if loaded[KernelSettings].env == "production" and not _fills(ordered, Authenticator):
+        _refuse(["no module says who is asking, and the development token is not for production: add one"])
+    return App(ordered, loaded)
+
+
+def _refuse(faults: list[str]) -> None:
     if faults:
         raise ConfigurationError("\n".join(f"- {fault}" for fault in faults))
-    classes: list[type[Settings]] = [KernelSettings, *(cls for module in ordered for cls in module.settings)]
-    return App(ordered, settings or load(classes))
+
+
+def _fills(modules: Sequence[Module], kind: type[Any]) -> bool:
+    return any(isinstance(each, kind) for module in modules for each in module.contributes)
 
 
 def _placed(module: Module) -> Module:
@@ -169,6 +189,10 @@ def _duplicates(modules: Sequence[Module]) -> list[str]:
         ("listener", [(each.name, m.name) for m in modules for each in m.listeners]),
         ("permission", [(p.name, m.name) for m in modules for p in m.permissions]),
         ("operation", [(_address(o), m.name) for m in modules for group in m.routes for o in group.operations]),
+        (
+            "command",
+            [*((name, "nexus") for name in OUR_COMMANDS), *((m.command, m.name) for m in modules if m.commands)],
+        ),
         ("slot", [(s.kind.__qualname__, m.name) for m in modules for s in m.slots]),
     ):
         owners: dict[str, str] = {}

@@ -236,8 +236,13 @@ class Database:
                 statement_cache_size=1000,
                 max_inactive_connection_lifetime=300,
             )
-        except (OSError, asyncpg.PostgresError) as error:
-            raise DatabaseError(f"cannot reach the database: {error}") from error
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise DatabaseError(
+                f"the database refuses us the role {APP_ROLE}: {error}. As its owner, GRANT {APP_ROLE} TO the login"
+                " in DATABASE_URL. `nexus doctor` shows what else is missing."
+            ) from error
+        except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise DatabaseError(f"cannot reach the database: {error or type(error).__name__}") from error
 
     async def stop(self) -> None:
         """Close every connection."""

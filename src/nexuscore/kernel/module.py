@@ -61,6 +61,12 @@ class Module:
     folder: Path | None = None
 
     @property
+    def command(self) -> str:
+        """What `nexus` calls this module's commands: the name they give themselves, or the module's."""
+        named = self.commands.info.name if self.commands is not None else None
+        return named if isinstance(named, str) else self.name
+
+    @property
     def migrations(self) -> Path | None:
         """The folder of this module's migrations, if it has any."""
         return self._beside("migrations")

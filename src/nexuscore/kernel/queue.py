@@ -19,7 +19,7 @@ from pgqueuer.db import AsyncpgDriver
 from pgqueuer.models import Context, Job as QueuedJob, TracebackRecord
 from pgqueuer.queries import Queries
 from pydantic_core import from_json
-from sqlalchemy import Text, bindparam, update
+from sqlalchemy import Text, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -350,6 +350,27 @@ async def drain(app: "App", *, limit: int = 1000) -> int:
         headers = row.headers if isinstance(row.headers, dict) else from_json(row.headers or "{}")
         await work(app, Leased(row.id, row.entrypoint, row.payload, headers, row.attempts, holder))
     return limit
+
+
+# --- what there is to do --------------------------------------------------------------------------
+
+_COUNTS = (
+    "SELECT entrypoint AS kind, count(*) FILTER (WHERE status = 'queued' AND execute_after <= now()) AS due,"
+    " count(*) FILTER (WHERE status = 'queued' AND execute_after > now()) AS later,"
+    " count(*) FILTER (WHERE status = 'picked') AS running,"
+    " count(*) FILTER (WHERE status = 'failed') AS parked FROM pgqueuer GROUP BY 1"
+)
+_TICKED = select(Ticked.schedule, Ticked.due)
+
+
+async def counts(db: Db) -> list[Any]:
+    """How many jobs of each kind are due, wait for later, run, and are parked."""
+    return await db.raw(_COUNTS)
+
+
+async def last_due(db: Db) -> dict[str, datetime]:
+    """The last moment each schedule was queued for, by its name."""
+    return {row.schedule: row.due for row in await db.all(_TICKED)}
 
 
 # --- dead letters --------------------------------------------------------------------------------

@@ -293,6 +293,9 @@ class KernelSettings(Settings, prefix=""):
     env: Environment = Field(
         default="development", description="What this process is for; production refuses unsafe settings."
     )
+    app: str = Field(
+        default="nexuscore.main:app", description="The composed app that `nexus` works on, as package.module:name."
+    )
     title: str = Field(default="NexusCore", description="The product's name, in documents and pages.")
     data: Path = Field(default=Path("data"), description="The folder for the embedded database, keys and local files.")
     database_url: DatabaseUrl = Field(
