@@ -120,6 +120,7 @@ async def accept(ctx: Ctx, offer: Any) -> Membership:
         role = await _still_offered(inside, offer)
         await people.require_room(inside, invited=False)
         inside.emit(InvitationAccepted(invitation_id=offer.id, user_id=person.id))
+        await people.begin_here(ctx, offer.org_id)
         return await people.add(inside, offer.org_id, person.id, role, offer.invited_by)
 
 

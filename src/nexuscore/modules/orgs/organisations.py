@@ -119,6 +119,7 @@ async def create(ctx: Ctx, new: NewOrganisation) -> OrganisationOut:
             )
         inside.emit(OrganisationCreated(organisation_id=org.id, name=org.name, slug=org.slug))
         await people.add(inside, org.id, ctx.actor.id, Role("owner", None, frozenset()))
+        await people.begin_here(ctx, org.id)
         return await shown(inside, org)
 
 

@@ -126,6 +126,12 @@ async def add(ctx: Ctx, org_id: UUID, user_id: UUID, role: Role, invited_by: UUI
     return member
 
 
+async def begin_here(ctx: Ctx, org_id: UUID) -> None:
+    """Let the actor's session go on in the organisation they just came to, if it was in none."""
+    if ctx.org is None:
+        await identity.switch_org(ctx, org_id)
+
+
 async def change(ctx: Ctx, member: Membership, change: MemberChange) -> Membership:
     """Give a member another role or other permissions on top of it."""
     await lock(ctx, member.org_id)

@@ -60,6 +60,9 @@ TimeZone = Annotated[str, StringConstraints(max_length=50), AfterValidator(_time
 LocaleCode = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,4})*$", max_length=10), AfterValidator(_locale)
 ]
+RoleTitle = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60), AfterValidator(_one_line)
+]
 RoleName = Literal["owner", "admin", "member", "viewer"]
 Offered = Literal["admin", "member", "viewer"]
 PermissionName = Annotated[str, StringConstraints(max_length=100)]
@@ -246,14 +249,14 @@ class TransferOut(Schema):
 class NewRole(Schema):
     """A role to be made."""
 
-    name: Annotated[Line, StringConstraints(max_length=60)]
+    name: RoleTitle
     permissions: Permissions
 
 
 class RoleChange(Schema):
     """What to change; what is left out stays."""
 
-    name: Annotated[Line, StringConstraints(max_length=60)] | None = None
+    name: RoleTitle | None = None
     permissions: Permissions | None = None
 
 
