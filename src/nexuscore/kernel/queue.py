@@ -278,6 +278,7 @@ async def _run_queue(app: "App", stop: asyncio.Event, concurrency: int) -> None:
     try:
         driver = AsyncpgDriver(connection)  # type: ignore[arg-type]  # Row is a Record
         queuer = PgQueuer(driver, queries=_Queries(driver))
+        queuer.qm.min_dequeue_poll_interval = timedelta(milliseconds=20)  # a full worker pauses so long: 0.1 s at first
         for kind, worker in app.workers.items():
             queuer.qm.register_executor(
                 kind,
