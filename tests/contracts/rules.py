@@ -97,7 +97,12 @@ class Tree:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.sources = [self._read(path) for folder in FOLDERS for path in sorted((root / folder).rglob("*.py"))]
+        self.sources = [
+            self._read(path)
+            for folder in FOLDERS
+            for path in sorted((root / folder).rglob("*.py"))
+            if not any(part.startswith(".") or part == "node_modules" for part in path.relative_to(root).parts)
+        ]
         self.rooms = [
             _room(source.path.parent)
             for source in self.sources

@@ -72,7 +72,8 @@ def test_a_fault_is_one_clear_sentence(loaded: Loaded, modules: list[Module], se
 
 def test_production_does_not_start_with_the_development_token(tmp_path: Path) -> None:
     environ = {
-        "NEXUS_ENV": "production", "NEXUS_DATA": str(tmp_path), "NEXUS_SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyz",
+        "NEXUS_ENV": "production", "NEXUS_DATA": str(tmp_path),
+        "NEXUS_SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyz",
         "NEXUS_PUBLIC_URL": "https://example.com",
     }  # fmt: skip
     with pytest.raises(ConfigurationError, match="the development token is not for production"):

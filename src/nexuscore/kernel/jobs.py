@@ -173,7 +173,7 @@ def every(cron: str) -> Callable[[Callable[["Ctx"], Awaitable[None]]], Schedule]
 
 def backoff(attempt: int, *, base: float = 2.0, ceiling: float = 600.0) -> timedelta:
     """How long to wait before try `attempt` + 2: exponential, with full jitter."""
-    return timedelta(seconds=uniform(0.1, min(ceiling, base * 2**attempt)))  # noqa: S311 - jitter
+    return timedelta(seconds=uniform(0.1, min(ceiling, base * 2**attempt)))  # noqa: S311 - jitter is no secret
 
 
 @dataclass(frozen=True, slots=True)
