@@ -9,12 +9,13 @@ import pydantic
 from sqlalchemy import bindparam, select, update
 
 from nexuscore.kernel.app import App
+from nexuscore.kernel.crypto import CryptoError
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.jobs import Job, backoff
 from nexuscore.kernel.log import get_logger
 from nexuscore.modules.mail.errors import NotRendered
 from nexuscore.modules.mail.events import MailBounced, MailFailed, MailSent, MailSuppressed
-from nexuscore.modules.mail.messages import Message, registered
+from nexuscore.modules.mail.messages import Message, registered, told
 from nexuscore.modules.mail.rendering import brand_of, render
 from nexuscore.modules.mail.senders.chain import chain
 from nexuscore.modules.mail.senders.sender import NotNow, Outcome, Outgoing, Refused, Sender, Taken
@@ -200,11 +201,12 @@ def _message(app: App, mail: Claimed) -> Message:
     kind = registered(app).get(mail.message)
     if kind is None:
         raise NotRendered(f"{mail.message} is in no manifest any more")
-    sealed = app.keyring.open_sealed(PURPOSE, mail.variables, context=str(mail.id))
     try:
-        return kind.model_validate_json(sealed)
+        return kind.model_validate_json(app.keyring.open_sealed(PURPOSE, mail.variables, context=str(mail.id)))
+    except CryptoError as error:
+        raise NotRendered(f"{mail.message}: its variables cannot be opened: {error}") from error
     except pydantic.ValidationError as error:
-        raise NotRendered(f"{mail.message} was queued by another version: {error}") from error
+        raise NotRendered(f"{mail.message} was queued by another version: {told(error)}") from None
 
 
 def seal_variables(app: App, mail_id: UUID, variables: str) -> str:

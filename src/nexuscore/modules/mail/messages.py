@@ -33,6 +33,7 @@ ONE_LINE = "Line breaks and control characters are not allowed here."
 TOO_LARGE = "This is too much text for one mail."
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
+_ENCODED_WORD = re.compile(r"=\?[^?]*\?[bq]\?", re.IGNORECASE)  # mail programs, and Python, decode it: =?utf-8?q?=0a?=
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # they reorder what stands around them
 
 
@@ -149,8 +150,8 @@ def variables_of(app: App, message: Message) -> str:
         raise MessageNotRegistered(f"{name} is in no manifest: add contributes=(mail.Messages(...),)")
     try:
         variables = type(message).model_validate(dict(message)).model_dump_json()
-    except (pydantic.ValidationError, pydantic.PydanticSchemaGenerationError) as error:
-        raise InvalidMessage(f"{name} cannot be sent: {error}") from error
+    except pydantic.ValidationError as error:
+        raise InvalidMessage(f"{name} cannot be sent: {told(error)}") from None
     found = [fault for field, value in message for fault in _line_faults(message, field, value)]
     most = app.settings[MailSettings].max_bytes
     if not found and len(variables.encode()) > most:
@@ -159,6 +160,11 @@ def variables_of(app: App, message: Message) -> str:
     if found:
         raise ValidationError.of(found)
     return variables
+
+
+def told(error: pydantic.ValidationError) -> str:
+    """Which fields are wrong and why, without what is in them: links and codes are nobody's business."""
+    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_input=False))
 
 
 def _line_faults(message: Message, field: str, value: Any) -> Iterator[Fault]:
@@ -188,7 +194,7 @@ def _texts(value: Any) -> Iterator[str]:
 def is_clean(text: str, *, lines: bool = False) -> bool:
     """Whether a text has nothing in it that could end a header or turn the letters around it."""
     allowed = "\t\n\r" if lines else ""
-    return not any(
+    return (lines or not _ENCODED_WORD.search(text)) and not any(
         char in _TURNING or (unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} and char not in allowed)
         for char in text
     )

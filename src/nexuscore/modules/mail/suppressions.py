@@ -22,7 +22,7 @@ _BY_ID = select(Mail).where(Mail.id == bindparam("mail_id"))
 _BY_PROVIDER = select(Mail).where(Mail.provider_id == bindparam("given"))
 _BOUNCE = (
     update(Mail)
-    .where(Mail.id == bindparam("mail_id"), Mail.state.not_in(("bounced", "complained")))
+    .where(Mail.id == bindparam("mail_id"), Mail.state != "bounced", Mail.state != "complained")
     .values(state="bounced")
     .returning(Mail.id)
 )
