@@ -165,7 +165,7 @@ async def test_a_mail_that_grows_too_large_when_written_fails(house: House) -> N
 
 def test_unknown_missing_and_mistyped_variables_are_refused() -> None:
     with pytest.raises(ValueError, match="nmae"):
-        Hello(name="Alice", nmae="Alice")
+        Hello(name="Alice", nmae="Alice")  # type: ignore[call-arg]  # what is tested
     with pytest.raises(ValueError, match="name"):
         Hello()  # type: ignore[call-arg]  # what is tested
     with pytest.raises(ValueError, match="name"):
