@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import aliased
 
-from examples.notes.tables import Note
+from examples.notes.testing import Note
 from nexuscore.kernel import statements
 from nexuscore.kernel.db import Scope, translated
 from nexuscore.kernel.errors import ConflictError, DatabaseError, NotFoundError, ValidationError
