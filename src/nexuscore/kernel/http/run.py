@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type
 from fastapi.dependencies.utils import request_params_to_args
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError as PydanticError
-from starlette.datastructures import Headers, QueryParams
+from starlette.datastructures import Headers
 
 from nexuscore.kernel import clock
 from nexuscore.kernel.access import PermissionDenied, require, require_fresh
@@ -33,6 +33,7 @@ from nexuscore.kernel.http.answers import Reply, encoder
 from nexuscore.kernel.http.auth import Identity
 from nexuscore.kernel.http.describe import answered, documented_errors, extras
 from nexuscore.kernel.http.exchange import Exchange
+from nexuscore.kernel.http.parameters import Parameters
 from nexuscore.kernel.http.routes import Admission, Can, LoadRow, Operation, Public, SignedIn
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class CtxRoute(APIRoute):
         self.admission = admission
         self._shape = shape
         self._encode = encoder(operation.answer, check=app.kernel.env == "test")
+        self._in_path = Parameters(self.dependant.path_params)
+        self._in_query = Parameters(self.dependant.query_params)
         self._read_body = _body_reader(self)
 
     async def run(self, exchange: Exchange, path: dict[str, str]) -> Reply:
@@ -138,21 +141,16 @@ class CtxRoute(APIRoute):
     async def _arguments(self, exchange: Exchange, path: dict[str, str]) -> dict[str, Any]:
         """Every parameter, or one `ValidationError` that names all that are wrong."""
         dependant = self.dependant
-        arguments: dict[str, Any] = {}
-        faults: list[Fault] = []
-        if dependant.path_params:
-            values, errors = request_params_to_args(dependant.path_params, path)
-            arguments.update(values)
-            faults += map(_fault, errors)
+        arguments, faults = self._in_path.read(path.items())
         if dependant.query_params or exchange.scope["query_string"]:
-            sent = QueryParams(exchange.query)
-            values, errors = request_params_to_args(dependant.query_params, sent)
+            sent = exchange.query
+            values, wrong = self._in_query.read(sent)
             arguments.update(values)
-            faults += map(_fault, errors)
+            faults += wrong
             if self._shape.query is not None:
                 faults += [
                     Fault(name, "unknown_parameter", "There is no such parameter.")
-                    for name in sent.keys() - self._shape.query
+                    for name in {name for name, _ in sent} - self._shape.query
                 ]
         if dependant.header_params:
             sent_headers = Headers(raw=exchange.scope["headers"])
@@ -213,7 +211,7 @@ class CtxRoute(APIRoute):
         admission = self.admission
         if not isinstance(admission, Can) or admission.row is None:
             return False
-        values, _ = request_params_to_args(self.dependant.path_params, path)
+        values, _ = self._in_path.read(path.items())
         try:
             async with self.nexus.context(actor=identity.actor, across=True) as ctx:
                 await admission.row(ctx, **{name: values[name] for name in self._shape.row})
