@@ -8,7 +8,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := $(BIN)/uv pip compile pyproject.toml --python-version 3.11 --universal --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --quiet
-TYPED := src $(wildcard examples tests bench)
+TYPED := src $(wildcard docs examples tests bench)
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ bench: .venv/dev.stamp ## Measure what we claim about speed
 soak: .venv/dev.stamp ## The long runs: a hundred kills, a thousand races, ten thousand deliveries
 	@NEXUS_CRASH_ROUNDS=100 NEXUS_IDEMPOTENCY_ROUNDS=1000 NEXUS_SOAK=1 \
 		$(BIN)/python -m pytest tests/crash tests/kernel/test_idempotency.py $(wildcard tests/soak) $(ARGS)
+
+docs: .venv/dev.stamp ## Write the tables of settings, events, commands and errors into docs/
+	@$(BIN)/python -m docs.generate
 
 fmt: .venv/dev.stamp ## Format and fix what can be fixed
 	@$(BIN)/ruff check --fix --quiet . || true
