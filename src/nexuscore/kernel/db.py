@@ -268,10 +268,13 @@ class Database:
             if await connection.execute("COMMIT") != "COMMIT":
                 raise RuntimeError("a statement failed and the error was swallowed: use ctx.db.savepoint()")
         except BaseException as error:
-            await _abandon(connection, error)
+            try:
+                await _abandon(connection, error)
+            finally:
+                await asyncio.shield(pool.release(proxy))
             raise
-        finally:
-            await asyncio.shield(pool.release(proxy))
+        # `pool.release` makes a task to survive a cancellation; here nothing waits, so none can come in between.
+        await connection._holder.release(None)
 
 
 async def _abandon(connection: Connection, error: BaseException) -> None:
@@ -288,8 +291,8 @@ async def _abandon(connection: Connection, error: BaseException) -> None:
 class _PooledConnection(Connection):
     """Nothing to reset between transactions: all our settings are local to one."""
 
-    def get_reset_query(self) -> str:
-        return ""
+    async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the signature is asyncpg's
+        """Nothing."""
 
 
 def server_settings(statement_timeout_ms: int) -> dict[str, str]:
