@@ -292,7 +292,9 @@ class _PooledConnection(Connection):
     """Nothing to reset between transactions: all our settings are local to one."""
 
     async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the signature is asyncpg's
-        """Nothing."""
+        """Nothing; but a transaction that is still open, whyever it is, ends here."""
+        if self.is_in_transaction():
+            await super().reset(timeout=timeout)
 
 
 def server_settings(statement_timeout_ms: int) -> dict[str, str]:
