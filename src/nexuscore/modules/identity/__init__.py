@@ -4,6 +4,7 @@ Others may call the verbs re-exported here, fill the slots, and listen to what `
 """
 
 from nexuscore.kernel.access import require_fresh
+from nexuscore.modules.identity.directory import user, user_by_email, users
 from nexuscore.modules.identity.emails import normalise_email
 from nexuscore.modules.identity.mails import page
 from nexuscore.modules.identity.memory import forget_grants
@@ -11,7 +12,6 @@ from nexuscore.modules.identity.roles import permissions_of
 from nexuscore.modules.identity.sessions import revoke_sessions, switch_org
 from nexuscore.modules.identity.slots import Grants, Memberships, SmsSender
 from nexuscore.modules.identity.tables import User
-from nexuscore.modules.identity.users import user, user_by_email, users
 
 __all__ = [
     "Grants",

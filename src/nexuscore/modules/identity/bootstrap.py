@@ -15,6 +15,7 @@ from nexuscore.kernel.errors import Fault, ValidationError
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.module import Greeting
 from nexuscore.modules.identity import mails, policy, single_use
+from nexuscore.modules.identity.directory import user as one_user
 from nexuscore.modules.identity.emails import normalise_email
 from nexuscore.modules.identity.errors import AccountExists
 from nexuscore.modules.identity.events import UserRegistered
@@ -26,7 +27,6 @@ from nexuscore.modules.identity.schemas import Bootstrap
 from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.single_use import BOOTSTRAP
 from nexuscore.modules.identity.tables import Milestone, User
-from nexuscore.modules.identity.users import user as one_user
 
 NEEDED = "Give an address, a name and a password, or sign in first."
 

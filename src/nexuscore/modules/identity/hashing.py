@@ -79,8 +79,9 @@ class Hasher:
 
     def verify(self, password: str, stored: str | None) -> Verdict:
         """Whether `password` is the one `stored` was made of; the same work when nothing is stored."""
+        nobodys = self.nobodys  # made by the first sign-in of the process, whoever it is
         if stored is None:
-            self.recipe.verify(normal(password), self.nobodys)
+            self.recipe.verify(normal(password), nobodys)
             return Verdict(False)
         if not stored.startswith("$2"):
             right, better = self.recipe.verify_and_update(normal(password), stored)

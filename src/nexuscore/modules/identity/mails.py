@@ -2,7 +2,10 @@
 
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlencode
+
+from pydantic import Field
 
 from nexuscore.kernel.app import App
 from nexuscore.kernel.ctx import Ctx
@@ -10,6 +13,7 @@ from nexuscore.modules import mail
 from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.tables import User
 
+Zone = Annotated[str, Field(examples=["Asia/Singapore"])]
 FOLDER = Path(__file__).parent / "mails"
 
 
@@ -51,7 +55,7 @@ class PasswordChanged(
     """The password is another one now."""
 
     at: datetime
-    zone: str
+    zone: Zone
     device: str
     reset: mail.Link
 
@@ -60,7 +64,7 @@ class NewDevice(mail.Message, name="identity.new_device", subject="New sign-in t
     """A sign-in from a device that was not seen before."""
 
     at: datetime
-    zone: str
+    zone: Zone
     device: str
     place: str
     sessions: mail.Link
@@ -81,7 +85,7 @@ class EmailChanged(
     """To the old address."""
 
     at: datetime
-    zone: str
+    zone: Zone
     new: str
 
 

@@ -9,6 +9,7 @@ from nexuscore.kernel.errors import AuthenticationError
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.jobs import Job, worker
 from nexuscore.modules.identity import devices, mails, policy, sessions, single_use
+from nexuscore.modules.identity.directory import user as one_user, user_by_email
 from nexuscore.modules.identity.emails import mailbox, normalise_email
 from nexuscore.modules.identity.errors import InvalidCredentials, SecretInvalid
 from nexuscore.modules.identity.events import (
@@ -26,7 +27,6 @@ from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.sign_in import account_limits, fail, failures, whom
 from nexuscore.modules.identity.single_use import RESET_PASSWORD, owner_of
 from nexuscore.modules.identity.tables import User
-from nexuscore.modules.identity.users import user as one_user, user_by_email
 
 _SET = (
     update(User)

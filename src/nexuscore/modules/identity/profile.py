@@ -14,6 +14,7 @@ from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.jobs import Job, worker
 from nexuscore.modules import mail
 from nexuscore.modules.identity import mails, sessions, single_use
+from nexuscore.modules.identity.directory import user as one_user, user_by_email
 from nexuscore.modules.identity.emails import mailbox, normalise_email
 from nexuscore.modules.identity.errors import SecretInvalid
 from nexuscore.modules.identity.events import (
@@ -30,7 +31,6 @@ from nexuscore.modules.identity.schemas import Me, MeChange
 from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.single_use import CHANGE_EMAIL, owner_of
 from nexuscore.modules.identity.tables import Session, User
-from nexuscore.modules.identity.users import user as one_user, user_by_email
 
 _LARGEST_PREFERENCES = 16_384
 _ME = select(
@@ -169,9 +169,9 @@ async def _move(ctx: Ctx, user: User, address: str) -> None:
 async def close(ctx: Ctx) -> None:
     """Close the caller's account for good: nobody can sign in to it, and nothing in it says whose it was."""
     user = await one_user(ctx, ctx.actor.id)  # type: ignore[arg-type]  # SignedIn: somebody is there
+    await ctx.db.execute(_CLOSE, owner=user.id)
     await sessions.revoke_sessions(ctx, user.id, "account_deleted")
     await single_use.kill(ctx, user.id)
     await ctx.db.execute(_FORGET_SESSIONS, owner=user.id)
-    await ctx.db.execute(_CLOSE, owner=user.id)
     ctx.emit(AccountDeactivated(user_id=user.id))
     ctx.emit(AccountDeleted(user_id=user.id))

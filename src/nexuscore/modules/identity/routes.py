@@ -20,6 +20,7 @@ from nexuscore.modules.identity import (
     sign_in,
     tokens,
 )
+from nexuscore.modules.identity.directory import user as one_user
 from nexuscore.modules.identity.errors import (
     AccountClosed,
     AccountExists,
@@ -57,7 +58,6 @@ from nexuscore.modules.identity.schemas import (
 )
 from nexuscore.modules.identity.sign_in import Challenge, SignInStep
 from nexuscore.modules.identity.tables import User
-from nexuscore.modules.identity.users import user as one_user
 
 auth = Routes("/auth", tag="Signing in")
 me = Routes("/me", tag="My account")

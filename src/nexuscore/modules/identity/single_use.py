@@ -1,6 +1,7 @@
 """Secrets that work once: links and codes that are mailed, challenges, the first admin's link.
 
 What is stored is a hash. Whoever redeems does so with one UPDATE, so of many at once exactly one succeeds.
+The owner's row is locked before the secret's: two links of one person, each of which kills the other, take turns.
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.ids import uuid7
 from nexuscore.modules.identity.errors import SecretInvalid
 from nexuscore.modules.identity.settings import IdentitySettings
-from nexuscore.modules.identity.tables import Secret
+from nexuscore.modules.identity.tables import Secret, User
 
 VERIFY_EMAIL = "verify_email"
 CHANGE_EMAIL = "change_email"
@@ -31,6 +32,9 @@ _TRIABLE = (
     Secret.tries < bindparam("most"),
     or_(Secret.code_expires_at.is_(None), Secret.code_expires_at > bindparam("now")),
 )
+_OWNER = select(User.id).join(Secret, Secret.user_id == User.id).with_for_update(of=User, key_share=True)
+_LOCK_BY_TOKEN = _OWNER.where(Secret.hash == bindparam("token_hash"))
+_LOCK_BY_ID = _OWNER.where(Secret.id == bindparam("secret_id"))
 _ISSUE = insert(Secret)
 _PEEK = select(Secret).where(*_BY_TOKEN)
 _PEEK_ID = select(Secret).where(*_BY_ID)
@@ -129,11 +133,13 @@ async def peek_id(ctx: Ctx, purpose: str, secret_id: UUID) -> Secret:
 
 async def redeem(ctx: Ctx, purpose: str, token: str) -> Secret:
     """Use up the secret a token stands for; `SecretInvalid` for everybody but the first."""
+    await ctx.db.first(_LOCK_BY_TOKEN, token_hash=hash_token(token))
     return _found(await ctx.db.first(_REDEEM, token_hash=hash_token(token), what=purpose, now=ctx.now))
 
 
 async def redeem_id(ctx: Ctx, purpose: str, secret_id: UUID) -> Secret:
     """Use up the secret with this id, once what it asked for was shown."""
+    await ctx.db.first(_LOCK_BY_ID, secret_id=secret_id)
     return _found(await ctx.db.first(_REDEEM_ID, secret_id=secret_id, what=purpose, now=ctx.now))
 
 
@@ -149,6 +155,7 @@ async def try_code(ctx: Ctx, purpose: str, secret_id: UUID, code: str) -> Secret
 
     A wrong try counts only if the transaction commits: do not raise through it, or raise what `commits`.
     """
+    await ctx.db.first(_LOCK_BY_ID, secret_id=secret_id)
     given = _code_hash(ctx, secret_id, code.strip())
     most = ctx.app.settings[IdentitySettings].code_tries
     row = await ctx.db.first(_TRY_CODE, secret_id=secret_id, what=purpose, given=given, most=most, now=ctx.now)

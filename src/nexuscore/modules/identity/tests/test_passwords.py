@@ -111,8 +111,17 @@ async def test_a_password_is_one_however_the_keyboard_writes_it(house: House) ->
     await sign_in(visitor(house), anna.email, apart)
 
 
-def faults(password: str, about: list[str] | None = None, *, second_factor: bool = False, **settings: str) -> set[str]:
-    found = policy.judge(password, IdentitySettings(**settings), about or [], second_factor=second_factor)
+NIST = IdentitySettings(password_rule="nist")
+
+
+def faults(
+    password: str,
+    about: list[str] | None = None,
+    settings: IdentitySettings = IdentitySettings(),  # noqa: B008 - frozen
+    *,
+    second_factor: bool = False,
+) -> set[str]:
+    found = policy.judge(password, settings, about or [], second_factor=second_factor)
     return {fault.code for fault in found}
 
 
@@ -146,10 +155,10 @@ def test_a_password_does_not_name_its_owner() -> None:
 
 
 def test_one_setting_switches_to_nist() -> None:
-    assert faults("quiet harbour eleven", password_rule="nist") == set()
-    assert faults("quiet harbour", password_rule="nist") == {"too_short"}
-    assert faults("quietbay", second_factor=True, password_rule="nist") == set()
-    assert faults("password", second_factor=True, password_rule="nist") == {"common"}
+    assert faults("quiet harbour eleven", settings=NIST) == set()
+    assert faults("quiet harbour", settings=NIST) == {"too_short"}
+    assert faults("quietbay", settings=NIST, second_factor=True) == set()
+    assert faults("password", settings=NIST, second_factor=True) == {"common"}
     assert faults("quietbay", second_factor=True) == {"too_short", "classes"}
 
 

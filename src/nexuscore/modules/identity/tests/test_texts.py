@@ -3,6 +3,7 @@
 import ast
 import inspect
 from pathlib import Path
+from typing import Any
 
 import pytest
 from babel.messages.pofile import read_po
@@ -23,13 +24,18 @@ def literal(call: ast.Call, place: int) -> str | None:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
+def forms(text: Any) -> tuple[str, ...]:
+    """A text, or the forms of one that counts."""
+    return tuple(text) if isinstance(text, list | tuple) else (text,)
+
+
 def calls(source: str) -> list[ast.Call]:
     return [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
 
 
 def texts() -> set[str]:
     """The texts of errors and faults, and the advice of zxcvbn."""
-    from zxcvbn import feedback
+    from zxcvbn import feedback  # type: ignore[import-untyped]  # it ships no types
 
     found = {error.message for error in OURS}
     for path in FOLDER.glob("*.py"):
@@ -52,8 +58,7 @@ def test_every_text_is_translated(composed: App, language: str) -> None:
 def test_translations_keep_the_names_in_braces(language: str) -> None:
     with (FOLDER / "locale" / language / "messages.po").open("rb") as file:
         for message in read_po(file):
-            ids = message.id if isinstance(message.id, tuple) else (message.id,)
-            strings = message.string if isinstance(message.string, tuple) else (message.string,)
+            ids, strings = forms(message.id), forms(message.string)
             assert all(i18n.placeholders(text) <= i18n.placeholders(ids[-1]) for text in strings), message.id
             assert i18n.placeholders(strings[-1]) == i18n.placeholders(ids[-1]), message.id
 
