@@ -3,6 +3,8 @@
 from datetime import datetime
 from pathlib import Path
 
+from pydantic import Field
+
 from nexuscore.modules import mail
 
 FOLDER = Path(__file__).parent / "mails"
@@ -15,7 +17,7 @@ class Invited(mail.Message, name="orgs.invitation", subject="Invitation to {orga
     inviter: str
     link: mail.Link
     expires_at: datetime
-    zone: str
+    zone: str = Field(examples=["Asia/Singapore"])
 
 
 class OwnershipOffered(
@@ -27,7 +29,7 @@ class OwnershipOffered(
     owner: str
     link: mail.Link
     expires_at: datetime
-    zone: str
+    zone: str = Field(examples=["Asia/Singapore"])
 
 
 class OrganisationClosed(mail.Message, name="orgs.deleted", subject="{organisation} was deleted", folder=FOLDER):
@@ -36,7 +38,7 @@ class OrganisationClosed(mail.Message, name="orgs.deleted", subject="{organisati
     organisation: str
     by: str
     at: datetime
-    zone: str
+    zone: str = Field(examples=["Asia/Singapore"])
     link: mail.Link
 
 

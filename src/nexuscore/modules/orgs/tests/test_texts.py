@@ -41,7 +41,9 @@ def texts(nodes: list[ast.expr]) -> Iterator[str]:
 
 
 def said() -> set[str]:
-    return {text for path in HERE.glob("*.py") if path.name not in ("commands.py", "testing.py") for text in said_in(path)}
+    return {
+        text for path in HERE.glob("*.py") if path.name not in ("commands.py", "testing.py") for text in said_in(path)
+    }
 
 
 def translations(language: str) -> dict[str, str]:
@@ -60,7 +62,7 @@ def test_the_search_finds_texts() -> None:
     assert "This is not a Singapore telephone number." in said()
     assert "Delete the organisation." in said()
     assert errors.LastOwner.message in said()
-    assert len(said()) > 70
+    assert len(said()) > 55
 
 
 @pytest.mark.parametrize("language", TRANSLATED)
