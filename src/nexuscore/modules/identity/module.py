@@ -1,7 +1,17 @@
 """The manifest: all that identity adds to an app."""
 
 from nexuscore.kernel.module import Module, Slot
-from nexuscore.modules.identity import accounts, events, jobs, passwords, permissions, profile, routes, tables
+from nexuscore.modules.identity import (
+    accounts,
+    events,
+    factor_tables,
+    jobs,
+    passwords,
+    permissions,
+    profile,
+    routes,
+    tables,
+)
 from nexuscore.modules.identity.authenticator import SignedInPeople
 from nexuscore.modules.identity.bootstrap import BootstrapGreeting
 from nexuscore.modules.identity.commands import commands
@@ -21,6 +31,9 @@ module = Module(
         tables.Secret,
         tables.AttemptCount,
         tables.Milestone,
+        factor_tables.TotpSecret,
+        factor_tables.RecoveryCode,
+        factor_tables.Passkey,
     ),
     events=(
         events.UserRegistered,
