@@ -5,7 +5,7 @@ Roles live with whoever stores them; the kernel only knows that an actor holds p
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 from uuid import UUID
 
 from nexuscore.kernel.errors import AuthenticationError, AuthorizationError
@@ -58,13 +58,20 @@ ANONYMOUS = Actor()
 SYSTEM = Actor(kind="system", permissions=frozenset({EVERYTHING}))
 
 
-def can(ctx: "Ctx", permission: str) -> bool:
+class Acting(Protocol):
+    """Whatever knows who acts: a context, or the identity of a request that has none yet."""
+
+    @property
+    def actor(self) -> Actor: ...
+
+
+def can(ctx: Acting, permission: str) -> bool:
     """Whether the actor holds `permission` in the scope they act in."""
     held = ctx.actor.permissions
     return permission in held or EVERYTHING in held
 
 
-def require(ctx: "Ctx", permission: str) -> None:
+def require(ctx: Acting, permission: str) -> None:
     """Stop here unless the actor holds `permission`: 401 for nobody, 403 for somebody else."""
     if can(ctx, permission):
         return
@@ -73,18 +80,27 @@ def require(ctx: "Ctx", permission: str) -> None:
     raise AuthorizationError(details={"permission": permission})
 
 
-def require_fresh(ctx: "Ctx") -> None:
+def require_fresh(ctx: Acting) -> None:
     """Stop here unless the actor proved who they are a moment ago."""
     if not ctx.actor.fresh:
         raise AuthenticationError("Please confirm that it is you, then try again.", code="reauthentication_required")
 
 
-def owns(ctx: "Ctx", row: Any, column: str = "created_by") -> bool:
+ACCOUNT = "account"
+
+
+def require_account(ctx: Acting) -> None:
+    """Stop an API key here that was not made for its owner's account, where no other permission is asked for."""
+    if ctx.actor.kind == "key":
+        require(ctx, ACCOUNT)
+
+
+def owns(ctx: Acting, row: Any, column: str = "created_by") -> bool:
     """The object rule most rooms need: the row names the actor in `column`."""
     return ctx.actor.id is not None and getattr(row, column) == ctx.actor.id
 
 
-def require_owner(ctx: "Ctx", row: Any, column: str = "created_by") -> None:
+def require_owner(ctx: Acting, row: Any, column: str = "created_by") -> None:
     """Stop here unless the row is the actor's own."""
     if not owns(ctx, row, column):
         raise AuthorizationError(code="ownership_denied")

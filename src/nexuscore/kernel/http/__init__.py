@@ -1,5 +1,7 @@
 """HTTP: the only FastAPI in the kernel. What a module's `routes.py` needs is re-exported here."""
 
+from fastapi import Query
+
 from nexuscore.kernel.http.answers import Problem, Reply, Schema
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.http.routes import Can, Public, Routes, SignedIn
@@ -12,6 +14,7 @@ __all__ = [
     "PageQuery",
     "Problem",
     "Public",
+    "Query",
     "Reply",
     "Routes",
     "Schema",

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError as PydanticError
 from starlette.datastructures import Headers
 
 from nexuscore.kernel import clock
-from nexuscore.kernel.access import PermissionDenied, require, require_fresh
+from nexuscore.kernel.access import PermissionDenied, require, require_account, require_fresh
 from nexuscore.kernel.ctx import Ctx, RowCtx
 from nexuscore.kernel.db import Scope
 from nexuscore.kernel.errors import (
@@ -74,8 +74,8 @@ class CtxRoute(APIRoute):
         app, shape, admission = self.nexus, self._shape, self.admission
         identity = await app.authenticator.identify(app, exchange)
         exchange.identity = identity
-        if not identity.actor.known and not isinstance(admission, Public):
-            raise AuthenticationError
+        if not isinstance(admission, Public):
+            await self._admit(exchange, identity, path)
         if identity.locale is not None:
             exchange.locale = identity.locale
         arguments = await self._arguments(exchange, path)
@@ -93,10 +93,6 @@ class CtxRoute(APIRoute):
                     exchange.locale,
                     exchange.request_id,
                 )
-                if isinstance(admission, Can | SignedIn) and admission.fresh:
-                    require_fresh(ctx)
-                if isinstance(admission, Can):
-                    require(ctx, admission.name)
                 answer = await self._once(ctx, exchange, arguments)
         except (AuthorizationError, NotFoundError) as error:
             await self._note_denial(exchange, identity, path, error)
@@ -104,6 +100,22 @@ class CtxRoute(APIRoute):
         if isinstance(answer, NexusError):
             raise answer
         return answer
+
+    async def _admit(self, exchange: Exchange, identity: Identity, path: dict[str, str]) -> None:
+        """Let the caller in, as the operation's declaration says; a refusal is a fact."""
+        admission = self.admission
+        if not identity.actor.known:
+            raise AuthenticationError
+        try:
+            if isinstance(admission, Can):
+                require(identity, admission.name)
+            if isinstance(admission, SignedIn):
+                require_account(identity)
+        except AuthorizationError as error:
+            await self._note_denial(exchange, identity, path, error)
+            raise
+        if isinstance(admission, Can | SignedIn) and admission.fresh:
+            require_fresh(identity)
 
     async def _once(self, ctx: Ctx, exchange: Exchange, arguments: dict[str, Any]) -> Reply | NexusError:
         """The answer: the stored one of this Idempotency-Key, or what the verb does now."""
