@@ -1,6 +1,6 @@
 # Every task a developer repeats. `make run` and `make test` set up everything they need.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench soak fmt lock setup clean
+.PHONY: help run test check bench soak docs fmt lock setup clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3

@@ -1,6 +1,7 @@
 """`make docs`: write into the pages of this folder what the app itself knows best.
 
-A page keeps a place for it between `<!-- made by make docs: NAME -->` and `<!-- end -->`.
+A page keeps a place for it between `<!-- made by make docs: NAME -->` and `<!-- end -->`, and a block of code that
+names a file, as ```python examples/notes/events.py, holds that file.
 """
 
 import ast
@@ -21,6 +22,7 @@ from nexuscore.main import app as shipped
 
 HERE = Path(__file__).parent
 SOURCE = Path(nexuscore.__file__).parent
+FILE = re.compile(r"(?<=^```python )(\w[\w/]*\.py)\n.*?(?=^```$)", re.DOTALL | re.MULTILINE)
 PLACE = re.compile(r"(?<=<!-- made by make docs: )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
@@ -169,15 +171,19 @@ MADE: dict[str, Callable[[App], str]] = {"settings": settings, "events": events,
 
 
 def pages(app: App = shipped) -> dict[Path, str]:
-    """The pages with a place for something, as they ought to be."""
+    """The pages that hold something of the app's or of a file's, as they ought to be."""
     made = {}
     for path in sorted(HERE.glob("*.md")):
         text = path.read_text(encoding="utf-8")
-        if PLACE.search(text):
-            made[path] = PLACE.sub(
-                lambda place: f"{place[1]}{place[2]}\n{MADE[place[1]](app) or 'None.'}\n".rstrip("\n") + "\n\n", text
-            )
+        if PLACE.search(text) or FILE.search(text):
+            text = PLACE.sub(lambda place: _filled(place[1], place[2], app), text)
+            made[path] = FILE.sub(lambda file: f"{file[1]}\n{(HERE.parent / file[1]).read_text()}", text)
     return made
+
+
+def _filled(name: str, rest: str, app: App) -> str:
+    made = MADE[name](app).strip()
+    return f"{name}{rest}\n{made or 'None.'}\n\n"
 
 
 if __name__ == "__main__":
