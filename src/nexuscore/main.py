@@ -2,7 +2,8 @@
 
 from nexuscore.kernel.app import compose
 from nexuscore.kernel.module import Module
+from nexuscore.modules.mail.module import module as mail
 
-DEFAULT_MODULES: tuple[Module, ...] = ()
+DEFAULT_MODULES: tuple[Module, ...] = (mail,)
 
 app = compose(DEFAULT_MODULES)

@@ -14,7 +14,9 @@ from nexuscore.modules.mail.outbox import Sent
 from nexuscore.modules.mail.senders.chain import chain
 from nexuscore.modules.mail.trial import Trial
 
-commands = typer.Typer(help="Look at mail, and send one to see that it works.", no_args_is_help=True)
+commands = typer.Typer(
+    help="Look at mail, and send one to see that it works.", no_args_is_help=True, rich_markup_mode=None
+)
 
 Address = Annotated[str, typer.Argument(help="An e-mail address.", metavar="ADDRESS")]
 Id = Annotated[UUID, typer.Argument(help="The id that `nexus mail list` shows.", metavar="ID")]
