@@ -23,6 +23,7 @@ from nexuscore.modules.identity.events import EmailVerified, UserRegistered
 from nexuscore.modules.identity.exchanges import begin, guard
 from nexuscore.modules.identity.hashing import make_hash
 from nexuscore.modules.identity.limits import Limit, address_key
+from nexuscore.modules.identity.roles import first_role
 from nexuscore.modules.identity.schemas import EmailProof, NewAccount, Registration
 from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.single_use import VERIFY_EMAIL
@@ -99,6 +100,7 @@ async def send_verification(ctx: Ctx, job: SendVerification) -> None:
         name=given["name"],
         locale=given["locale"],
         time_zone=given["time_zone"],
+        platform_role=first_role(ctx.app.settings[IdentitySettings]),
     )
     if user is not None:
         ctx.emit(UserRegistered(user_id=user.id))

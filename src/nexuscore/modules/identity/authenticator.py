@@ -9,15 +9,15 @@ from typing import Literal
 from uuid import UUID
 
 from nexuscore.kernel import clock
-from nexuscore.kernel.access import ANONYMOUS, Actor, PermissionDenied
+from nexuscore.kernel.access import ACCOUNT, ANONYMOUS, Actor, PermissionDenied
 from nexuscore.kernel.app import App
 from nexuscore.kernel.crypto import hash_token
 from nexuscore.kernel.errors import NotFoundError
 from nexuscore.kernel.http.auth import ORG_HEADER, Authenticator, Identity, parse_org
 from nexuscore.kernel.http.exchange import Exchange
-from nexuscore.modules.identity import cookies, sessions, tokens
+from nexuscore.modules.identity import api_keys, cookies, sessions, tokens
 from nexuscore.modules.identity.errors import CsrfFailed, InvalidToken
-from nexuscore.modules.identity.memory import SessionState, memory
+from nexuscore.modules.identity.memory import KeyState, SessionState, memory
 from nexuscore.modules.identity.roles import permissions_of
 from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.slots import Grants, Memberships
@@ -54,11 +54,64 @@ async def _bearer(app: App, exchange: Exchange, given: str) -> Identity:
     scheme, _, token = given.partition(" ")
     if scheme.lower() != "bearer":
         raise InvalidToken
+    if token.strip().startswith(api_keys.PREFIX):
+        return await _key(app, exchange, token.strip())
     claims = tokens.read_access(app, token.strip())
     state = await _state(app, claims.session_id)
     if state is None or state.user_id != claims.user_id:
         raise InvalidToken
     return await _identity(app, exchange, state)
+
+
+async def _key(app: App, exchange: Exchange, token: str) -> Identity:
+    """Who an API key stands for, and what it may do here: never more than its owner still may."""
+    known, place = memory(app).keys, api_keys.place_of(token)
+    state = known.get(place)
+    if state is None:
+        async with app.context() as ctx:
+            state = await api_keys.state_of(ctx, place)
+        if state is None:
+            raise InvalidToken
+        known.keep(place, state)
+    if state.expires_at is not None and state.expires_at <= clock.now():
+        raise InvalidToken
+    org, held, facts = await _reach_of_key(app, exchange, state)
+    actor = Actor(
+        "key",
+        state.user_id or state.id,
+        state.scopes & held,
+        ip=exchange.ip,
+        agent=exchange.headers.get("user-agent"),
+        facts={**facts, "key": state.id},
+    )
+    return Identity(actor, org, state.locale)
+
+
+async def _reach_of_key(
+    app: App, exchange: Exchange, state: KeyState
+) -> tuple[UUID | None, frozenset[str], dict[str, object]]:
+    """The organisation a key acts in, and what its owner may do there."""
+    named = _named_org(exchange)
+    if state.org_id is not None:
+        if named not in (None, state.org_id):
+            raise NotFoundError
+        grants = await _grants_of_key(app, state.org_id, state.scopes)
+        return state.org_id, grants.permissions, {"org_role": grants.role}
+    held = permissions_of(app, state.platform_role or "guest") | {ACCOUNT}
+    if named is None or state.user_id is None:
+        return None, held, {}
+    in_org = await _grants(app, state.user_id, named)
+    if in_org is None:
+        raise NotFoundError
+    return named, held | in_org.permissions, {"org_role": in_org.role}
+
+
+async def _grants_of_key(app: App, org: UUID, scopes: frozenset[str]) -> Grants:
+    for memberships in app.fillers(Memberships):  # type: ignore[type-abstract]  # asked for, not made
+        grants = await memberships.key_grants(app, org, scopes)
+        if grants is not None:
+            return grants
+    raise InvalidToken
 
 
 async def _state(app: App, session_id: UUID) -> SessionState | None:
@@ -94,7 +147,11 @@ async def _placed(app: App, state: SessionState) -> SessionState:
 
 async def _identity(app: App, exchange: Exchange, state: SessionState) -> Identity:
     facts: dict[str, object] = {}
-    org, permissions = state.org, permissions_of(app, state.platform_role)
+    role = state.platform_role
+    if role == "admin" and state.factors < 2 and app.settings[IdentitySettings].require_second_factor_for_admins:
+        role = "user"
+        facts["second_factor_missing"] = True
+    org, permissions = state.org, permissions_of(app, role)
     named = _named_org(exchange)
     if named is not None:
         org = named

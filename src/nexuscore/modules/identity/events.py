@@ -75,6 +75,56 @@ class Reauthenticated(Event, type="user.reauthenticated", subject="user_id", pub
     factor: str
 
 
+class SecondFactorEnabled(Event, type="user.second_factor_enabled", subject="user_id"):
+    """Signing in asks for a second factor of this kind from now on: "totp" or "passkey"."""
+
+    user_id: UUID
+    factor: str
+
+
+class SecondFactorDisabled(Event, type="user.second_factor_disabled", subject="user_id"):
+    """A kind of second factor was removed, with the last passkey or the authenticator app."""
+
+    user_id: UUID
+    factor: str
+
+
+class RecoveryCodesMade(Event, type="user.recovery_codes_made", subject="user_id"):
+    """Somebody was shown new recovery codes; the ones before are dead."""
+
+    user_id: UUID
+
+
+class RecoveryCodeUsed(Event, type="user.recovery_code_used", subject="user_id"):
+    """A recovery code stood in for a second factor; so many are left."""
+
+    user_id: UUID
+    left: int
+
+
+class PasskeyAdded(Event, type="user.passkey_added", subject="user_id"):
+    """A passkey was registered."""
+
+    user_id: UUID
+    passkey_id: UUID
+
+
+class PasskeyRemoved(Event, type="user.passkey_removed", subject="user_id"):
+    """A passkey was removed."""
+
+    user_id: UUID
+    passkey_id: UUID
+
+
+class PasskeySuspected(Event, type="user.passkey_suspected", subject="user_id"):
+    """A passkey's counter went back: somebody may have a copy of it. It was refused."""
+
+    user_id: UUID
+    passkey_id: UUID
+    known: int
+    shown: int
+
+
 class PasswordChanged(Event, type="user.password_changed", subject="user_id"):
     """A password was set: `by` is "owner" or "reset"."""
 
@@ -121,6 +171,56 @@ class AccountDeactivated(Event, type="user.deactivated", subject="user_id"):
 
 class AccountDeleted(Event, type="user.deleted", subject="user_id"):
     """The personal data of a closed account is gone."""
+
+    user_id: UUID
+
+
+class ApiKeyCreated(Event, type="api_key.created", subject="key_id"):
+    """A key was made; for an organisation when there is no person."""
+
+    key_id: UUID
+    user_id: UUID | None
+    scopes: list[str]
+
+
+class ApiKeyRevoked(Event, type="api_key.revoked", subject="key_id"):
+    """A key was ended."""
+
+    key_id: UUID
+    user_id: UUID | None
+
+
+class InviteCodeCreated(Event, type="invite_code.created", subject="code_id", public=False):
+    """A code was made that raises to a platform role."""
+
+    code_id: UUID
+    role: str
+    uses: int
+
+
+class InviteCodeRevoked(Event, type="invite_code.revoked", subject="code_id", public=False):
+    """What was left of a code was taken back."""
+
+    code_id: UUID
+
+
+class InviteCodeUsed(Event, type="invite_code.used", subject="user_id"):
+    """Somebody redeemed a code. `role` is what it stands for, whether or not it raised them."""
+
+    user_id: UUID
+    code_id: UUID
+    role: str
+    label: str
+
+
+class Unlocked(Event, type="user.unlocked", subject="user_id"):
+    """Somebody knew the unlock code."""
+
+    user_id: UUID
+
+
+class PhoneVerified(Event, type="user.phone_verified", subject="user_id"):
+    """Somebody proved that a number is theirs."""
 
     user_id: UUID
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 from pydantic import Field
@@ -13,6 +13,7 @@ from nexuscore.modules import mail
 from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.tables import User
 
+Factor = Literal["totp", "passkey"]
 Zone = Annotated[str, Field(examples=["Asia/Singapore"])]
 FOLDER = Path(__file__).parent / "mails"
 
@@ -44,6 +45,13 @@ class Welcome(mail.Message, name="identity.welcome", subject="Welcome to {produc
 
 class Reset(mail.Message, name="identity.reset", subject="Choose a new password for {product}", folder=FOLDER):
     """A link to choose a new password."""
+
+    link: mail.Link
+    minutes: int
+
+
+class MagicLink(mail.Message, name="identity.magic_link", subject="Sign in to {product}", folder=FOLDER):
+    """A link that signs in."""
 
     link: mail.Link
     minutes: int
@@ -89,7 +97,55 @@ class EmailChanged(
     new: str
 
 
-MESSAGES = mail.Messages(Verify, Registered, Welcome, Reset, PasswordChanged, NewDevice, ConfirmEmail, EmailChanged)
+class SecondFactorEnabled(
+    mail.Message, name="identity.second_factor_enabled", subject="Second factor added at {product}", folder=FOLDER
+):
+    """Signing in asks for more than a password from now on. No code is ever in a mail."""
+
+    factor: Factor
+    name: str
+    at: datetime
+    zone: Zone
+    security: mail.Link
+
+
+class SecondFactorDisabled(
+    mail.Message, name="identity.second_factor_disabled", subject="Second factor removed at {product}", folder=FOLDER
+):
+    """A second factor is gone."""
+
+    factor: Factor
+    name: str
+    at: datetime
+    zone: Zone
+    security: mail.Link
+
+
+class RecoveryCodeUsed(
+    mail.Message, name="identity.recovery_code_used", subject="Recovery code used at {product}", folder=FOLDER
+):
+    """Somebody signed in with a recovery code."""
+
+    left: int
+    at: datetime
+    zone: Zone
+    security: mail.Link
+
+
+MESSAGES = mail.Messages(
+    Verify,
+    Registered,
+    Welcome,
+    Reset,
+    MagicLink,
+    PasswordChanged,
+    NewDevice,
+    ConfirmEmail,
+    EmailChanged,
+    SecondFactorEnabled,
+    SecondFactorDisabled,
+    RecoveryCodeUsed,
+)
 
 
 async def post(ctx: Ctx, user: User, message: mail.Message) -> None:

@@ -60,8 +60,22 @@ class SessionState:
     platform_role: str
     locale: str
     org: UUID | None
+    factors: int
     authenticated_at: datetime
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeyState:
+    """A live API key and its owner, as far as a request needs it."""
+
+    id: UUID
+    user_id: UUID | None
+    org_id: UUID | None
+    scopes: frozenset[str]
+    platform_role: str | None
+    locale: str | None
+    expires_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +95,14 @@ class Memory:
     tokens: ShortMemory[bytes, Claims] = field(init=False)
     sessions: ShortMemory[UUID, SessionState] = field(init=False)
     cookies: ShortMemory[bytes, UUID] = field(init=False)
+    keys: ShortMemory[bytes, KeyState] = field(init=False)
     grants: ShortMemory[tuple[UUID, UUID], Grants | Literal[False]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.tokens = ShortMemory(60)
         self.sessions = ShortMemory(self.seconds)
         self.cookies = ShortMemory(60)
+        self.keys = ShortMemory(self.seconds)
         self.grants = ShortMemory(self.seconds)
 
 

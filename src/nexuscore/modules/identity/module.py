@@ -4,6 +4,7 @@ from nexuscore.kernel.module import Module, Slot
 from nexuscore.modules.identity import (
     accounts,
     events,
+    factor_routes,
     factor_tables,
     jobs,
     passwords,
@@ -11,13 +12,18 @@ from nexuscore.modules.identity import (
     profile,
     routes,
     tables,
+    way_routes,
+    way_tables,
 )
 from nexuscore.modules.identity.authenticator import SignedInPeople
 from nexuscore.modules.identity.bootstrap import BootstrapGreeting
 from nexuscore.modules.identity.commands import commands
+from nexuscore.modules.identity.magic_links import send_magic_link
 from nexuscore.modules.identity.mails import MESSAGES
+from nexuscore.modules.identity.phone_codes import send_phone_code
 from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.slots import Memberships, SmsSender
+from nexuscore.modules.identity.texts import send_text
 
 module = Module(
     name="identity",
@@ -31,6 +37,7 @@ module = Module(
         tables.Secret,
         tables.AttemptCount,
         tables.Milestone,
+        *way_tables.ALL,
         factor_tables.TotpSecret,
         factor_tables.RecoveryCode,
         factor_tables.Passkey,
@@ -45,6 +52,13 @@ module = Module(
         events.SignedOut,
         events.SessionRevoked,
         events.Reauthenticated,
+        events.SecondFactorEnabled,
+        events.SecondFactorDisabled,
+        events.RecoveryCodesMade,
+        events.RecoveryCodeUsed,
+        events.PasskeyAdded,
+        events.PasskeyRemoved,
+        events.PasskeySuspected,
         events.PasswordChanged,
         events.PasswordResetRequested,
         events.EmailChangeRequested,
@@ -54,12 +68,43 @@ module = Module(
         events.AccountDeactivated,
         events.AccountDeleted,
         events.PlatformRoleChanged,
+        events.ApiKeyCreated,
+        events.ApiKeyRevoked,
+        events.InviteCodeCreated,
+        events.InviteCodeRevoked,
+        events.InviteCodeUsed,
+        events.Unlocked,
+        events.PhoneVerified,
     ),
-    permissions=(permissions.SEE_USERS, permissions.SUSPEND_USERS, permissions.CHANGE_ROLES),
+    permissions=(
+        permissions.SEE_USERS,
+        permissions.SUSPEND_USERS,
+        permissions.CHANGE_ROLES,
+        permissions.MANAGE_ORG_KEYS,
+        permissions.MANAGE_INVITES,
+    ),
     slots=(Slot(Memberships, single=True), Slot(SmsSender, single=True)),
     contributes=(SignedInPeople(), BootstrapGreeting(), MESSAGES),
-    routes=(routes.auth, routes.me, routes.users, routes.well_known),
-    workers=(accounts.send_verification, passwords.send_reset, profile.start_email_change),
+    routes=(
+        routes.auth,
+        routes.me,
+        factor_routes.auth,
+        factor_routes.me,
+        routes.users,
+        routes.well_known,
+        way_routes.ways,
+        way_routes.mine,
+        way_routes.keys,
+        way_routes.codes,
+    ),
+    workers=(
+        accounts.send_verification,
+        passwords.send_reset,
+        profile.start_email_change,
+        send_magic_link,
+        send_phone_code,
+        send_text,
+    ),
     schedules=(jobs.sweep,),
     commands=commands,
 )

@@ -3,9 +3,16 @@
 from weakref import WeakKeyDictionary
 
 from nexuscore.kernel.app import App
+from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.tables import ROLES
 
+RANK = {"guest": 0, "user": 1, "moderator": 2, "admin": 3}
 _held: WeakKeyDictionary[App, dict[str, frozenset[str]]] = WeakKeyDictionary()
+
+
+def first_role(settings: IdentitySettings) -> str:
+    """The role a new account begins with."""
+    return "user" if settings.unlock_code is None else "guest"
 
 
 def permissions_of(app: App, role: str) -> frozenset[str]:

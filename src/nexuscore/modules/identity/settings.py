@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
-from nexuscore.kernel.settings import Environment, Settings
+from nexuscore.kernel.settings import CommaList, Environment, Settings
 
 
 class IdentitySettings(Settings, prefix="identity"):
@@ -32,6 +33,25 @@ class IdentitySettings(Settings, prefix="identity"):
     code_minutes: int = Field(10, ge=1, le=60, description="How long a code works.")
     code_tries: int = Field(3, ge=1, le=10, description="How often a code may be tried.")
 
+    second_factor_tries: int = Field(5, ge=1, le=10, description="How often a sign-in may try its second factor.")
+    second_factor_tries_per_day: int = Field(
+        30, ge=1, description="How often somebody's second factor may be tried per day without being right once."
+    )
+    require_second_factor_for_admins: bool = Field(
+        False, description="Admins of the platform act as one only in sessions that showed a second factor."
+    )
+    passkey_minutes: int = Field(5, ge=1, le=10, description="How long a browser may take to ask for a passkey.")
+    passkey_domain: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*$",
+        description="The domain passkeys are bound to, and it cannot change later. Without it: the public URL's host.",
+    )
+    passkey_origins: CommaList[str] = Field(
+        default_factory=list,
+        description="Where passkeys may be used: https://… of pages, android:apk-key-hash:… of apps. Without it: the"
+        " public URL.",
+    )
+
     password_rule: Literal["classes", "nist"] = Field(
         "classes",
         description="classes: 12 characters of all four kinds. nist: 15 characters (8 with a second factor), any kind.",
@@ -53,6 +73,15 @@ class IdentitySettings(Settings, prefix="identity"):
     codes_per_minute: int = Field(10, ge=1, description="Codes and tokens tried per minute, per address.")
     meter_per_minute: int = Field(60, ge=1, description="Passwords judged by the meter per minute, per address.")
 
+    phone_sign_up: bool = Field(False, description="Whether a number without an account may make one by its code.")
+    phone_resend_s: int = Field(60, ge=10, description="How long a number waits for its next code, in seconds.")
+    phone_codes_per_hour: int = Field(5, ge=1, description="Codes sent per hour, per number and per address.")
+    phone_region: str = Field("SG", pattern="^[A-Z]{2}$", description="The country of numbers written without one.")
+    unlock_code: SecretStr | None = Field(
+        None, description="With it, new accounts begin as guests, and whoever knows this code becomes a user."
+    )
+    unlocks_per_quarter_hour: int = Field(5, ge=1, description="Codes tried per 15 minutes, per person and address.")
+
     pages_url: str | None = Field(
         None, description="Where the pages that mailed links open live. Without it: /console of this installation."
     )
@@ -62,6 +91,10 @@ class IdentitySettings(Settings, prefix="identity"):
     )
 
     def refusals(self, env: Environment) -> Iterator[tuple[str, str]]:
-        """In production, hashes must cost something."""
+        """In production, hashes must cost something; and browsers take passkeys only on pages of their domain."""
         if env == "production" and self.argon2_memory_kib < 7_168:
             yield "argon2_memory_kib", "is too little to protect passwords; use 19456 or more"
+        for origin in self.passkey_origins:
+            host = urlsplit(origin).hostname or ""
+            if self.passkey_domain and host and not f".{host}".endswith(f".{self.passkey_domain}"):
+                yield "passkey_origins", f"names {origin}, which is not in {self.passkey_domain}"

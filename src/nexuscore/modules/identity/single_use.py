@@ -24,6 +24,8 @@ CHANGE_EMAIL = "change_email"
 RESET_PASSWORD = "reset_password"  # noqa: S105 - a purpose, not a password
 BOOTSTRAP = "bootstrap"
 SIGN_IN = "sign_in"
+MAGIC_LINK = "magic_link"
+PHONE = "phone"
 
 _LIVE = (Secret.used_at.is_(None), Secret.expires_at > bindparam("now"))
 _BY_TOKEN = (Secret.hash == bindparam("token_hash"), Secret.purpose == bindparam("what"), *_LIVE)
@@ -121,6 +123,22 @@ async def renew(ctx: Ctx, secret: Secret, user_id: UUID) -> Issued:
     return Issued(secret.id, secret.expires_at, token.value, digits)
 
 
+async def new_code(ctx: Ctx, secret: Secret) -> str:
+    """Give a secret a short code, in place of one it may have had."""
+    settings = ctx.app.settings[IdentitySettings]
+    digits = _digits(settings)
+    await ctx.db.execute(
+        _RENEW,
+        secret_id=secret.id,
+        what=secret.purpose,
+        now=ctx.now,
+        code_hash=_code_hash(ctx, secret.id, digits),
+        code_expires_at=ctx.now + timedelta(minutes=settings.code_minutes),
+        tries=0,
+    )
+    return digits
+
+
 async def peek(ctx: Ctx, purpose: str, token: str) -> Secret:
     """The live secret a token stands for, without using it up; `SecretInvalid` when there is none."""
     return _found(await ctx.db.first(_PEEK, token_hash=hash_token(token), what=purpose, now=ctx.now))
@@ -164,6 +182,7 @@ async def try_code(ctx: Ctx, purpose: str, secret_id: UUID, code: str) -> Secret
 
 async def count_try(ctx: Ctx, purpose: str, secret_id: UUID, most: int) -> Secret | None:
     """Count a try at what a secret asks for (a challenge); None when it is over or was tried too often."""
+    await ctx.db.first(_LOCK_BY_ID, secret_id=secret_id)
     return await ctx.db.first(_COUNT_TRY, secret_id=secret_id, what=purpose, most=most, now=ctx.now)
 
 
