@@ -10,6 +10,7 @@ from nexuscore.modules.identity.settings import IdentitySettings
 
 SESSION = "nexus_session"
 CSRF = "nexus_csrf"
+BROWSER = "nexus_browser"
 CSRF_HEADER = "x-csrf-token"
 
 
@@ -42,6 +43,16 @@ def take(app: App, reply: Reply) -> Reply:
     """Take them back."""
     _set(app, reply, SESSION, "", timedelta(), "; HttpOnly")
     return _set(app, reply, CSRF, "", timedelta())
+
+
+def browser_of(app: App, exchange: Exchange) -> str | None:
+    """The name a browser was given when it began something that only it may finish."""
+    return exchange.cookies.get(_name(app, BROWSER))
+
+
+def name_browser(app: App, reply: Reply, name: str) -> Reply:
+    """Give a browser its name, for as long as a sign-in may take."""
+    return _set(app, reply, BROWSER, name, timedelta(hours=1), "; HttpOnly")
 
 
 def _set(app: App, reply: Reply, name: str, value: str, life: timedelta, more: str = "") -> Reply:

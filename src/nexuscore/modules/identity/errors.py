@@ -34,6 +34,70 @@ class CsrfFailed(AuthorizationError):
     message = "This request did not come from our pages. Reload the page and try again."
 
 
+class SecondFactorInvalid(AuthenticationError):
+    """A second factor that is wrong, was used before, or was shown for something else. It counts as a try."""
+
+    commits: ClassVar[bool] = True
+    code = "second_factor_invalid"
+    message = "This second factor is not right. Please try again."
+
+
+class PasskeyRefused(AuthenticationError):
+    """A passkey nobody has, or one that did not sign what this browser was just asked to sign."""
+
+    code = "passkey_refused"
+    message = "This passkey did not work. Please try again, or sign in another way."
+
+
+class PasskeyNotAdded(BusinessLogicError):
+    """What the browser made is not a passkey we can use, or it took too long."""
+
+    code = "passkey_not_added"
+    message = "This passkey could not be added. Please try again."
+
+
+class PasskeysUnavailable(BusinessLogicError):
+    """Passkeys are bound to a domain, and this installation is reached by a number."""
+
+    code = "passkeys_unavailable"
+    message = "Passkeys need this installation to have a domain name."
+
+
+class TooManyPasskeys(ConflictError):
+    """Nobody has that many devices."""
+
+    code = "too_many_passkeys"
+    message = "You have as many passkeys as there may be. Remove one first."
+
+
+class TotpAlreadyOn(ConflictError):
+    """There is an authenticator app already."""
+
+    code = "totp_already_on"
+    message = "An authenticator app is set up already. Remove it first."
+
+
+class TotpOff(ConflictError):
+    """There is no authenticator app to confirm or to remove."""
+
+    code = "totp_off"
+    message = "There is no authenticator app to confirm or remove. Set one up first."
+
+
+class SecondFactorOff(ConflictError):
+    """Asked for with a passkey that there is not, or recovery codes without anything they stand in for."""
+
+    code = "second_factor_off"
+    message = "There is no such second factor on this account. Set one up first."
+
+
+class SecondFactorRequired(ConflictError):
+    """The caller's role needs a second factor, and this is the last one."""
+
+    code = "second_factor_required"
+    message = "Your role needs a second factor. Set up another one before you remove this one."
+
+
 class SecretInvalid(BusinessLogicError):
     """A link or code that was used, is over, was tried too often, or never was."""
 

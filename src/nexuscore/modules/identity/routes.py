@@ -68,6 +68,7 @@ Anybody = Annotated[Exchange, Public("people sign in here")]
 Somebody = Annotated[Exchange, SignedIn()]
 Caller = Annotated[Ctx, SignedIn()]
 FreshCaller = Annotated[Ctx, SignedIn(fresh=True)]
+ListQuery = Annotated[PageQuery, Query()]
 CanSee = Annotated[Ctx, Can(SEE_USERS)]
 CanSeeUser = Annotated[RowCtx[User], Can(SEE_USERS, row=one_user)]
 CanSuspend = Annotated[RowCtx[User], Can(SUSPEND_USERS, row=one_user)]
@@ -214,7 +215,7 @@ async def change_my_email(exchange: Somebody, given: NewEmail) -> None:
 
 
 @me.get("/sessions", answer=Page[SessionOut])
-async def list_my_sessions(ctx: Caller, query: Annotated[PageQuery, Query()]) -> Json:
+async def list_my_sessions(ctx: Caller, query: ListQuery) -> Json:
     """The caller's live sessions, the newest first."""
     return await sessions.page(ctx, query)
 

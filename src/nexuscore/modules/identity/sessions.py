@@ -49,6 +49,7 @@ _STATE = (
         Session.authenticated_at,
         Session.expires_at,
         Session.last_seen_at,
+        Session.factors,
         User.platform_role,
         User.locale,
     )
@@ -67,6 +68,11 @@ _REVOKE_ONE = _REVOKE.where(Session.id == bindparam("session_id"))
 _REVOKE_OTHERS = _REVOKE.where(Session.id != bindparam("session_id"))
 _FRESHEN = (
     update(Session).where(Session.id == bindparam("session_id"), *_LIVE).values(authenticated_at=bindparam("now"))
+)
+_ADD_FACTOR = (
+    update(Session)
+    .where(Session.id == bindparam("session_id"), *_LIVE)
+    .values(factors=func.array_append(Session.factors, bindparam("factor")))
 )
 _SWITCH = update(Session).where(Session.id == bindparam("session_id"), *_LIVE).values(org_id=bindparam("org"))
 _KNOWN_DEVICE = select(
@@ -230,6 +236,13 @@ async def freshen(ctx: Ctx) -> None:
         memory(ctx.app).sessions.forget(ctx.actor.session)
 
 
+async def add_factor(ctx: Ctx, factor: str) -> None:
+    """Note that the caller's session has shown one more factor."""
+    if ctx.actor.session is not None:
+        await ctx.db.execute(_ADD_FACTOR, session_id=ctx.actor.session, factor=factor, now=ctx.now)
+        memory(ctx.app).sessions.forget(ctx.actor.session)
+
+
 async def switch_org(ctx: Ctx, org: UUID | None) -> None:
     """Let the caller's session go on in another organisation; whoever calls has checked that it may."""
     if ctx.actor.session is not None:
@@ -260,6 +273,7 @@ async def _seen(ctx: Ctx, row: Any) -> SessionState | None:
         platform_role=row.platform_role,
         locale=row.locale,
         org=row.org_id,
+        factors=len(set(row.factors)),
         authenticated_at=row.authenticated_at,
         expires_at=expires_at,
     )
