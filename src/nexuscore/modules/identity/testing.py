@@ -6,12 +6,15 @@ def house(house: House) -> House:
 
 anna = await person(house, "anna@example.com")
 assert (await anna.client.get("/me")).json()["email"] == "anna@example.com"
+
+`PROBES` are what tests/isolation needs to call every operation of this module.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx2
 from sqlalchemy import insert
@@ -117,3 +120,47 @@ def token_in(mail: Sent) -> str:
         if found:
             return found[0]
     raise AssertionError(f"there is no token in {mail.links}")
+
+
+# --- probes -----------------------------------------------------------------------------------------
+
+Made = tuple[dict[str, Any], Any]  # parameters and body of a call that succeeds, for tests/isolation
+
+
+def _sending(body: Any) -> Callable[[House, Client], Awaitable[Made]]:
+    """An operation on the caller's own account, which needs this body."""
+
+    async def probe(house: House, client: Client) -> Made:
+        return {}, body
+
+    return probe
+
+
+async def _session(house: House, client: Client) -> Made:
+    """Another session of the caller's."""
+    me = (await client.get("/me")).json()
+    elsewhere = await sign_in(visitor(house), me["email"])
+    return {"session_id": elsewhere["session_id"]}, None
+
+
+def _somebody(body: Any = None, **fields: Any) -> Callable[[House, Client], Awaitable[Made]]:
+    """Somebody else's account."""
+
+    async def probe(house: House, client: Client) -> Made:
+        user = await account(house, f"{uuid4().hex}@example.com", **fields)
+        return {"user_id": str(user.id)}, body
+
+    return probe
+
+
+PROBES = {
+    "reauthenticate": _sending({"password": PASSWORD}),
+    "change_me": _sending({"name": "Renamed"}),
+    "change_my_password": _sending({"current": PASSWORD, "new": "Another-Harbour-42!"}),
+    "change_my_email": _sending({"email": "elsewhere@example.com"}),
+    "end_my_session": _session,
+    "read_user": _somebody(),
+    "suspend_user": _somebody({"reason": "probe"}),
+    "restore_user": _somebody(state="suspended"),
+    "change_platform_role": _somebody({"role": "moderator"}),
+}

@@ -9,6 +9,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 from nexuscore.kernel.app import App
+from nexuscore.kernel.errors import NexusError
 from nexuscore.kernel.i18n import LANGUAGES, placeholders
 from nexuscore.kernel.testing import House
 from nexuscore.modules.mail.testing import faults_of_messages
@@ -17,7 +18,9 @@ from nexuscore.modules.orgs import errors
 HERE = Path(__file__).parents[1]
 PAGE = (HERE.parents[3] / "docs" / "organisations.md").read_text(encoding="utf-8")
 TRANSLATED = [language for language in LANGUAGES if language != "en"]
-KINDS = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type)}
+KINDS: dict[str, type[NexusError]] = {
+    name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, NexusError)
+}
 PLACES = {"Permission": 1, "Fault": 2, "PydanticCustomError": 1, "Setting": 3, **dict.fromkeys(KINDS, 0)}
 
 
