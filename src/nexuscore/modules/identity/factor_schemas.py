@@ -89,10 +89,10 @@ class PasskeyOut(Schema):
     suspect_at: datetime | None = Field(description="When its counter went back: somebody may have a copy of it.")
 
 
-class PasskeyMade(RecoveryCodes):
+class PasskeyMade(PasskeyOut):
     """The new passkey, and recovery codes if there were none."""
 
-    passkey: PasskeyOut
+    recovery_codes: Codes = None
 
 
 class PasskeyName(Schema):

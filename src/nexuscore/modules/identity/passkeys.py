@@ -82,7 +82,7 @@ async def add(ctx: Ctx, new: NewPasskey) -> PasskeyMade:
         raise PasskeyNotAdded
     ctx.emit(PasskeyAdded(user_id=user.id, passkey_id=passkey.id))
     codes = await factors.turned_on(ctx, user, PASSKEY, first=before == 0, name=passkey.name)
-    return PasskeyMade(passkey=PasskeyOut.model_validate(passkey), recovery_codes=codes)
+    return PasskeyMade.model_validate({**PasskeyOut.model_validate(passkey).model_dump(), "recovery_codes": codes})
 
 
 async def _made(ctx: Ctx, user: User, given: Credential) -> ceremonies.Made:

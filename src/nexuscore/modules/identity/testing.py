@@ -10,6 +10,10 @@ assert (await anna.client.get("/me")).json()["email"] == "anna@example.com"
 `PROBES` are what tests/isolation needs to call every operation of this module.
 """
 
+import base64
+import hashlib
+import json
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +21,9 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid4
 
 import httpx2
+import pyotp
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 from sqlalchemy import insert
 
 from nexuscore.kernel import clock
@@ -122,6 +129,100 @@ def token_in(mail: Sent) -> str:
     raise AssertionError(f"there is no token in {mail.links}")
 
 
+# --- second factors ---------------------------------------------------------------------------------
+
+LOCALHOST = "http://localhost:8000"  # where passkeys live while NEXUS_PUBLIC_URL is not set
+
+
+@dataclass(slots=True)
+class Authenticator:
+    """A security key in memory, and the browser it is plugged into: ES256, no attestation.
+
+    `verifies` says whether it asks for a PIN; `counter` None stands for a passkey that is synced and does not count.
+    """
+
+    origin: str = LOCALHOST
+    verifies: bool = True
+    counter: int | None = 0
+    id: bytes = field(default_factory=lambda: os.urandom(32))
+    key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
+    user_handle: bytes = b""
+
+    def create(self, options: dict[str, Any]) -> dict[str, Any]:
+        """What `navigator.credentials.create` answers to these options."""
+        from webauthn.helpers import encode_cbor  # heavy; few tests need it
+
+        self.user_handle = _bytes(options["user"]["id"])
+        public = self.key.public_key().public_numbers()
+        place = {-2: public.x.to_bytes(32, "big"), -3: public.y.to_bytes(32, "big")}
+        made = bytes(16) + len(self.id).to_bytes(2, "big") + self.id + encode_cbor({1: 2, 3: -7, -1: 1, **place})
+        data = self._data(options["rp"]["id"], 0x40) + made
+        return self._credential(
+            clientDataJSON=self._client_data("webauthn.create", options),
+            attestationObject=encode_cbor({"fmt": "none", "attStmt": {}, "authData": data}),
+            transports=["internal", "hybrid"],
+        )
+
+    def get(self, options: dict[str, Any]) -> dict[str, Any]:
+        """What `navigator.credentials.get` answers to these options."""
+        data, client_data = self._data(options["rpId"]), self._client_data("webauthn.get", options)
+        signature = self.key.sign(data + hashlib.sha256(client_data).digest(), ec.ECDSA(SHA256()))
+        return self._credential(
+            clientDataJSON=client_data, authenticatorData=data, signature=signature, userHandle=self.user_handle
+        )
+
+    def _data(self, domain: str, flags: int = 0) -> bytes:
+        if self.counter is not None:
+            self.counter += 1
+        flags |= 0x01 | (0x04 if self.verifies else 0)
+        return hashlib.sha256(domain.encode()).digest() + bytes([flags]) + (self.counter or 0).to_bytes(4, "big")
+
+    def _client_data(self, kind: str, options: dict[str, Any]) -> bytes:
+        said = {"type": kind, "challenge": options["challenge"], "origin": self.origin, "crossOrigin": False}
+        return json.dumps(said).encode()
+
+    def _credential(self, **response: Any) -> dict[str, Any]:
+        written = {key: _text(each) if isinstance(each, bytes) else each for key, each in response.items()}
+        return {"id": _text(self.id), "rawId": _text(self.id), "type": "public-key", "response": written}
+
+
+def _text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _bytes(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def code_of(secret: str) -> str:
+    """What an authenticator app shows now."""
+    return pyotp.TOTP(secret).at(clock.now())
+
+
+async def with_totp(client: Client) -> tuple[str, list[str]]:
+    """Set up an authenticator app for whoever `client` signs in: its secret, and the recovery codes."""
+    secret = (await client.post("/me/totp")).json()["secret"]
+    confirmed = await client.post("/me/totp/confirm", {"code": code_of(secret)})
+    assert confirmed.status_code == 200, confirmed.text
+    return secret, confirmed.json()["recovery_codes"]
+
+
+async def with_passkey(client: Client, key: Authenticator | None = None, name: str = "Key") -> Authenticator:
+    """Register a passkey for whoever `client` signs in."""
+    key = key or Authenticator()
+    asked = (await client.post("/me/passkeys/options")).json()["public_key"]
+    added = await client.post("/me/passkeys", {"credential": key.create(asked), "name": name})
+    assert added.status_code == 201, added.text
+    return key
+
+
+async def challenge_for(client: Client, email: str, password: str = PASSWORD, **fields: Any) -> str:
+    """The challenge a right password is answered with, once there is a second factor."""
+    answer = await client.post("/auth/sign-in", {"email": email, "password": password, **fields})
+    assert answer.json()["status"] == "second_factor_needed", answer.text
+    return str(answer.json()["challenge"])
+
+
 # --- probes -----------------------------------------------------------------------------------------
 
 Made = tuple[dict[str, Any], Any]  # parameters and body of a call that succeeds, for tests/isolation
@@ -153,7 +254,54 @@ def _somebody(body: Any = None, **fields: Any) -> Callable[[House, Client], Awai
     return probe
 
 
+async def _totp(house: House, client: Client) -> Made:
+    """A code of the caller's authenticator app, which is not on yet."""
+    return {}, {"code": code_of((await client.post("/me/totp")).json()["secret"])}
+
+
+async def _totp_on(house: House, client: Client) -> Made:
+    """An authenticator app of the caller's."""
+    await with_totp(client)
+    return {}, None
+
+
+async def _new_passkey(house: House, client: Client) -> Made:
+    """What the caller's browser made."""
+    options = (await client.post("/me/passkeys/options")).json()["public_key"]
+    return {}, {"credential": Authenticator().create(options)}
+
+
+def _passkey(body: Any = None) -> Callable[[House, Client], Awaitable[Made]]:
+    """A passkey of the caller's."""
+
+    async def probe(house: House, client: Client) -> Made:
+        await with_passkey(client)
+        return {"passkey_id": (await client.get("/me/passkeys")).json()["data"][0]["id"]}, body
+
+    return probe
+
+
+async def _shown_passkey(house: House, client: Client) -> Made:
+    """What a passkey of the caller's signed to prove that they are there."""
+    key = await with_passkey(client)
+    return {}, {"passkey": key.get((await client.post("/auth/reauthenticate/options")).json()["public_key"])}
+
+
+async def _any_passkey(house: House, client: Client) -> Made:
+    """Nothing to send, but a passkey to ask for."""
+    await with_passkey(client)
+    return {}, None
+
+
 PROBES = {
+    "reauthenticate_by_factor": _shown_passkey,
+    "ask_again_for_passkey": _any_passkey,
+    "confirm_totp": _totp,
+    "remove_totp": _totp_on,
+    "make_recovery_codes": _totp_on,
+    "add_passkey": _new_passkey,
+    "rename_passkey": _passkey({"name": "Renamed"}),
+    "remove_passkey": _passkey(),
     "reauthenticate": _sending({"password": PASSWORD}),
     "change_me": _sending({"name": "Renamed"}),
     "change_my_password": _sending({"current": PASSWORD, "new": "Another-Harbour-42!"}),
