@@ -17,7 +17,6 @@ from nexuscore.modules.identity.emails import mailbox, normalise_email
         ("x@XN--BCHER-KVA.example", "x@xn--bcher-kva.example"),
         ("a@\u2102.com", "a@c.com"),
         ("u\u0308@example.com", "ü@example.com"),
-        ("ＡＮＮＡ＠example.com".replace("＠", "@"), "anna@example.com"),  # noqa: RUF001 - that is the point
     ],
 )
 def test_spellings_of_one_address(typed: str, normal: str) -> None:

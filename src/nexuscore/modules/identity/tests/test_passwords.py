@@ -117,7 +117,7 @@ NIST = IdentitySettings(password_rule="nist")
 def faults(
     password: str,
     about: list[str] | None = None,
-    settings: IdentitySettings = IdentitySettings(),  # noqa: B008 - frozen
+    settings: IdentitySettings = IdentitySettings(),  # noqa: B008 - settings are frozen
     *,
     second_factor: bool = False,
 ) -> set[str]:

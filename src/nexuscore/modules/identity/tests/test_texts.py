@@ -1,4 +1,4 @@
-"""What people read: every text in every language, every mail whole, every error documented."""
+"""What people read: every text in every language, every mail whole."""
 
 import ast
 import inspect
@@ -66,8 +66,3 @@ def test_translations_keep_the_names_in_braces(language: str) -> None:
 def test_every_mail_is_whole_in_every_language(composed: App) -> None:
     i18n.install(i18n.Catalogues.load(module.locale for module in composed.modules if module.locale))
     assert [fault for fault in faults_of_messages(composed) if fault.startswith("identity.")] == []
-
-
-def test_every_error_is_documented() -> None:
-    page = (FOLDER.parents[3] / "docs" / "identity.md").read_text()
-    assert [error.code for error in OURS if f"`{error.code}` | {error.status} |" not in page] == []

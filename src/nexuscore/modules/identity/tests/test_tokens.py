@@ -14,13 +14,11 @@ from joserfc.jwk import KeySet, OctKey
 from nexuscore.kernel import clock
 from nexuscore.kernel.app import App
 from nexuscore.kernel.clock import FakeClock
-from nexuscore.kernel.settings import KernelSettings, Loaded, load
+from nexuscore.kernel.settings import load
 from nexuscore.kernel.testing import House
 from nexuscore.modules.identity.errors import InvalidToken
-from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.testing import QUICK, person, visitor
 from nexuscore.modules.identity.tokens import public_keys, read_access, sign_access, signing_keys
-from nexuscore.modules.mail.settings import MailSettings
 
 pytestmark = pytest.mark.anyio
 FIRST, SECOND = "first-secret-" + "a1B2c3D4" * 4, "second-secret-" + "e5F6g7H8" * 4
@@ -34,8 +32,8 @@ def part(token: str, number: int) -> dict[str, Any]:
 
 
 def app_with(composed: App, **environ: str) -> App:
-    settings: Loaded = load([KernelSettings, MailSettings, IdentitySettings], environ=environ, env_file=None)
-    return App(composed.modules, settings)
+    classes = list(composed.settings.by_class)
+    return App(composed.modules, load(classes, environ=environ, env_file=None))
 
 
 async def test_what_a_token_says(house: House) -> None:
