@@ -167,7 +167,8 @@ def parse_traceparent(value: str | None) -> tuple[str, str] | None:
 
 def new_traceparent(trace_id: str | None = None) -> str:
     """A `traceparent` for a call we make: a new span, in the given trace or a new one."""
-    return f"00-{trace_id or secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    fresh = secrets.token_hex(24)
+    return f"00-{trace_id or fresh[:32]}-{fresh[32:]}-01"
 
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

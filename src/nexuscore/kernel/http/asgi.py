@@ -180,14 +180,18 @@ class Edge:
             (b"content-length", str(len(reply.body)).encode()),
             (b"x-request-id", exchange.request_id.encode()),
             (b"traceparent", exchange.traceparent.encode()),
-            *(each for each in self._always if all(each[0] != name for name, _ in reply.headers)),
-            *reply.headers,
+            *(self._beside(reply.headers) if reply.headers else self._always),
         ]
         if reply.body:
             headers.append((b"content-type", reply.media.encode()))
         body = b"" if exchange.method == "HEAD" else reply.body
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    def _beside(self, own: Headers) -> Headers:
+        """What an answer says itself, and of what every answer says the rest."""
+        names = {name for name, _ in own}
+        return [*(each for each in self._always if each[0] not in names), *own]
 
     def _note(self, exchange: Exchange, reply: Reply, seconds: float, error: Exception | None) -> None:
         status, size = reply.status, len(reply.body)
