@@ -1,5 +1,6 @@
 """One mail on its way: claimed in one transaction, written and offered to the senders in none, recorded in another."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, assert_never
@@ -24,6 +25,7 @@ from nexuscore.modules.mail.suppressions import pseudonym, suppress, suppressed
 from nexuscore.modules.mail.tables import Mail
 
 PURPOSE = "mail.variables"
+_PATIENCE = 4  # a mail takes a sender several answers; each has the time of the settings
 _log = get_logger(__name__)
 
 
@@ -117,7 +119,8 @@ async def attempt(app: App, mail: Claimed) -> Attempt:
 
 async def _offer(app: App, sender: Sender, mail: Outgoing) -> Outcome:
     try:
-        return await sender.send(app, mail)
+        async with asyncio.timeout(_PATIENCE * app.settings[MailSettings].timeout_s):
+            return await sender.send(app, mail)
     except Exception as error:  # noqa: BLE001 - a sender may be anybody's, and what it raises must not lose the mail
         _log.warning("mail_sender_broke", sender=sender.name, mail_id=mail.id, exc_info=error)
         return NotNow(f"{type(error).__name__}: {error}", uncertain=True)

@@ -15,7 +15,7 @@ def modules() -> list[Module]:
 @pytest.fixture(autouse=True)
 def _senders_forget() -> None:
     for sender in (first, second):
-        sender.answers, sender.seen, sender.ready = [], [], False
+        sender.answers, sender.seen, sender.ready, sender.takes_s = [], [], False, 0.0
 
 
 @pytest.fixture

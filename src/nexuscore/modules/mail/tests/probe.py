@@ -1,5 +1,6 @@
 """A module that sends mail, with a sender that answers as a test tells it."""
 
+import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
@@ -63,6 +64,7 @@ class Script(mail.Sender):
         self.answers: list[mail.Outcome | Exception] = []
         self.seen: list[mail.Outgoing] = []
         self.ready = False
+        self.takes_s = 0.0
 
     def is_set_up(self, app: App) -> bool:
         """Only in tests that ask for it."""
@@ -71,6 +73,7 @@ class Script(mail.Sender):
     async def send(self, app: App, mail_out: mail.Outgoing) -> mail.Outcome:
         """The next answer."""
         self.seen.append(mail_out)
+        await asyncio.sleep(self.takes_s)
         answer = self.answers.pop(0) if self.answers else mail.Taken(f"{self.name}-{len(self.seen)}")
         if isinstance(answer, Exception):
             raise answer

@@ -23,6 +23,16 @@ NO = mail.Refused("422 not like this")
 _TRIED = update(Mail).where(Mail.id == bindparam("mail_id"))
 
 
+@pytest.fixture
+def env() -> dict[str, str]:
+    return {}
+
+
+@pytest.fixture
+def settings(env: dict[str, str]) -> dict[str, str]:
+    return env
+
+
 async def queued(house: House, to: str = TO) -> UUID:
     async with house.context() as ctx:
         return await mail.send(ctx, Hello(name="Alice"), to=to, locale="en")
@@ -124,6 +134,16 @@ async def test_a_sender_that_breaks_may_have_sent(house: House, script: Script, 
     late = await state(house, mail_id)
     assert (late.state, late.asked, late.error) == ("queued", "script", "ZeroDivisionError: oops")
     assert fallback.seen == []
+
+
+@pytest.mark.parametrize("env", [{"NEXUS_MAIL_TIMEOUT_S": "0.01"}], ids=["impatient"])
+async def test_a_sender_that_never_answers_may_have_sent(house: House, script: Script) -> None:
+    script.takes_s = 60
+    mail_id = await queued(house)
+    await run(house)
+    late = await state(house, mail_id)
+    assert (late.state, late.asked) == ("queued", "script")
+    assert late.error.startswith("TimeoutError")
 
 
 @pytest.mark.parametrize("answer", [LATER, NO], ids=["not now", "refused"])
