@@ -165,9 +165,28 @@ def errors(app: App) -> str:
     )
 
 
+# --- guides --------------------------------------------------------------------------------------
+
+
+def guides(app: App) -> str:
+    """The pages of this folder that the map does not name by hand: those of the built-in modules."""
+    by_hand = PLACE.sub("", (HERE / "index.md").read_text()) + "(index.md)"
+    titles = {path.name: path.read_text().partition("\n")[0] for path in sorted(HERE.glob("*.md"))}
+    missing = {
+        name: title[2:] for name, title in titles.items() if title.startswith("# ") and f"({name})" not in by_hand
+    }
+    return "\n".join(f"- [{title}]({name})" for name, title in missing.items())
+
+
 # --- pages ---------------------------------------------------------------------------------------
 
-MADE: dict[str, Callable[[App], str]] = {"settings": settings, "events": events, "commands": commands, "errors": errors}
+MADE: dict[str, Callable[[App], str]] = {
+    "settings": settings,
+    "events": events,
+    "commands": commands,
+    "errors": errors,
+    "guides": guides,
+}
 
 
 def pages(app: App = shipped) -> dict[Path, str]:

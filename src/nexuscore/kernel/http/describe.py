@@ -14,7 +14,12 @@ from nexuscore.kernel.errors import (
     UnsupportedMediaType,
     ValidationError,
 )
-from nexuscore.kernel.http.idempotency import HEADER, IdempotencyConflict
+from nexuscore.kernel.http.idempotency import (
+    HEADER,
+    IdempotencyConflict,
+    IdempotencyKeyRequired,
+    IdempotencyKeyReused,
+)
 from nexuscore.kernel.http.routes import Admission, Can, Operation, Public, SignedIn
 
 _KEY = {
@@ -35,8 +40,10 @@ def documented_errors(operation: Operation, admission: Admission | None) -> dict
         errors.append(AuthorizationError)
     if "{" in operation.path:
         errors.append(NotFoundError)
-    if operation.method != "GET" and not isinstance(admission, Public):
-        errors.append(IdempotencyConflict)
+    if _takes_key(operation, admission):
+        errors += [IdempotencyConflict, IdempotencyKeyReused]
+    if operation.needs_key:
+        errors.append(IdempotencyKeyRequired)
     if operation.method in {"POST", "PUT", "PATCH"}:
         errors += [MalformedRequest, PayloadTooLarge, UnsupportedMediaType]
     codes: dict[int, set[str]] = {}
@@ -57,6 +64,10 @@ def documented_errors(operation: Operation, admission: Admission | None) -> dict
         for status, found in sorted(codes.items())
     }
     return {**documented, "default": {"description": "Any other failure.", "content": _PROBLEM}}
+
+
+def _takes_key(operation: Operation, admission: Admission | None) -> bool:
+    return operation.method != "GET" and operation.unrepeatable is None and not isinstance(admission, Public)
 
 
 def answered(operation: Operation) -> str:
