@@ -13,7 +13,7 @@ from nexuscore.modules import mail
 from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.tables import User
 
-Factor = Literal["totp", "passkey"]
+Factor = Annotated[Literal["totp", "passkey"], Field(examples=["totp"])]
 Zone = Annotated[str, Field(examples=["Asia/Singapore"])]
 FOLDER = Path(__file__).parent / "mails"
 

@@ -13,7 +13,7 @@ from nexuscore.kernel.errors import Fault, ValidationError
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.jobs import Job, worker
 from nexuscore.modules import mail
-from nexuscore.modules.identity import mails, sessions, single_use
+from nexuscore.modules.identity import factors, mails, sessions, single_use
 from nexuscore.modules.identity.directory import user as one_user, user_by_email
 from nexuscore.modules.identity.emails import mailbox, normalise_email
 from nexuscore.modules.identity.errors import SecretInvalid
@@ -173,5 +173,6 @@ async def close(ctx: Ctx) -> None:
     await sessions.revoke_sessions(ctx, user.id, "account_deleted")
     await single_use.kill(ctx, user.id)
     await ctx.db.execute(_FORGET_SESSIONS, owner=user.id)
+    await factors.forget(ctx, user.id)
     ctx.emit(AccountDeactivated(user_id=user.id))
     ctx.emit(AccountDeleted(user_id=user.id))
