@@ -103,8 +103,9 @@ async def _every_part(ctx: Ctx) -> list[ArchivedPart]:
 
 
 async def remove_superseded(ctx: Ctx) -> None:
-    """Remove the files that a newer version has replaced."""
-    await _take_turn(ctx)
+    """Remove the files that a newer version has replaced; while somebody reads them, tomorrow."""
+    if not await _may_move(ctx):
+        return
     counting = {file.file for files in (await parts(ctx)).values() for file in files}
     replaced = {file.file for file in await _every_part(ctx)} - counting
     for name in await store.names(ctx.app, "archive/"):
@@ -139,10 +140,14 @@ async def held(app: App) -> AsyncIterator[None]:
         await connection.close()
 
 
-async def _take_turn(ctx: Ctx) -> None:
-    """From here to the commit things may move; `Retry` while somebody reads."""
+async def _may_move(ctx: Ctx) -> bool:
+    """Whether nobody reads; nobody starts to until this transaction ends."""
     (turn,) = await ctx.db.raw("SELECT pg_try_advisory_xact_lock($1) AS mine", _LOCK)
-    if not turn.mine:
+    return bool(turn.mine)
+
+
+async def _take_turn(ctx: Ctx) -> None:
+    if not await _may_move(ctx):
         raise Retry(timedelta(minutes=10), "the log is being verified or exported")
 
 
@@ -178,7 +183,7 @@ async def write(app: App, month: date, now: datetime) -> Moved:
         if size >= PART_BYTES:
             written.append(await _write_part(app, month, len(written) + 1, waiting))
             size, waiting = 0, []
-    if waiting:
+    if waiting or (rows and not written):
         written.append(await _write_part(app, month, len(written) + 1, waiting))
     return Moved(month, rows, written, dict(let_go))
 
@@ -206,7 +211,7 @@ async def _rows(app: App, month: date) -> AsyncIterator[Any]:
 
 
 async def _write_part(app: App, month: date, number: int, found: Sequence[tuple[Any, bytes]]) -> Part:
-    seals = await _seals(app, _place(found[0][0]), _place(found[-1][0]))
+    seals = await _seals(app, _place(found[0][0]), _place(found[-1][0])) if found else []
     header = json.dumps({"format": FORMAT, "month": month.isoformat(), "part": number, "seals": seals})
     types = Counter(row["type"] for row, _ in found)
     return await _keep(app, month, number, 1, header.encode(), [line for _, line in found], dict(types))

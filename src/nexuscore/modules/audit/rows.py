@@ -7,11 +7,13 @@ year: `sha256sum` of a line of an archive is the hash its seal holds.
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Self
 from uuid import UUID
 
 TEXTS = """e.xid::text AS xid, e.id::text AS id,
- to_char(e.time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS time,
+ CASE WHEN e.time >= '0001-01-01Z' AND e.time < '10000-01-01Z'
+  THEN to_char(e.time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') ELSE e.time::text END AS time,
  e.type, e.version, e.subject, e.org_id::text AS org_id, e.actor_kind, e.actor_id::text AS actor_id,
  e.request_id, abbrev(e.ip) AS ip, e.data::text AS data"""
 _BEFORE_DATA = (
@@ -47,6 +49,14 @@ class Entry:
     @property
     def place(self) -> Place:
         return self.xid, self.id
+
+    @property
+    def month(self) -> date | None:
+        """The month of its time, if that is one a calendar has."""
+        try:
+            return date.fromisoformat(self.time[:10]).replace(day=1)
+        except ValueError:
+            return None
 
     def written(self) -> str:
         """The entry as a line of the seal's list."""

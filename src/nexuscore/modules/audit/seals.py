@@ -6,6 +6,7 @@ store holds the newest one, so that seals cannot be taken off the end either.
 """
 
 import hashlib
+import re
 import zlib
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,11 +57,10 @@ class Token:
     @classmethod
     def parse(cls, text: str) -> "Token":
         """The seal that `nexus audit seal` printed."""
-        number, _, hash = text.strip().partition("-")
-        try:
-            return cls(int(number), bytes.fromhex(hash))
-        except ValueError:
-            raise ValidationError(f"{text!r} is not a seal as `nexus audit seal` prints it: 51-9f3c…") from None
+        found = re.fullmatch(r"(\d{1,18})-([0-9a-f]{64})", text.strip())
+        if found is None:
+            raise ValidationError(f"{text!r} is not a seal as `nexus audit seal` prints it: 51-9f3c…")
+        return cls(int(found[1]), bytes.fromhex(found[2]))
 
 
 async def newest(ctx: Ctx) -> Seal | None:

@@ -145,7 +145,7 @@ class Verification:
 
     async def _in_archive(self, entry: Entry) -> AsyncIterator[Finding]:
         """An event that is not in the database: it is in its month's files, or was let go."""
-        month = self._archive.get(date.fromisoformat(entry.time[:10]).replace(day=1))
+        month = self._archive.get(entry.month) if entry.month is not None else None
         if month is None:
             yield named("removed", entry, "it was sealed, and is neither in the database nor in the archive")
             return
