@@ -54,6 +54,7 @@ class Receiver:
         self.heard: list[Heard] = []
         self.say: Callable[[Heard], Say] = lambda heard: Say()
         self.url = ""
+        self.under_way = 0
         self._open: set[asyncio.StreamWriter] = set()
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -63,9 +64,13 @@ class Receiver:
             while True:
                 heard = await _read(reader)
                 self.heard.append(heard)
-                said = self.say(heard)
-                if said.after:
-                    await asyncio.sleep(said.after)
+                self.under_way += 1
+                try:
+                    said = self.say(heard)
+                    if said.after:
+                        await asyncio.sleep(said.after)
+                finally:
+                    self.under_way -= 1
                 writer.write(said.wire())
                 await writer.drain()
         except (OSError, asyncio.IncompleteReadError):
