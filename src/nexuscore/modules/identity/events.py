@@ -175,6 +175,20 @@ class AccountDeleted(Event, type="user.deleted", subject="user_id"):
     user_id: UUID
 
 
+class ProviderLinked(Event, type="user.provider_linked", subject="user_id"):
+    """An account at a provider may sign somebody in from now on."""
+
+    user_id: UUID
+    provider: str
+
+
+class ProviderUnlinked(Event, type="user.provider_unlinked", subject="user_id"):
+    """It may not any more."""
+
+    user_id: UUID
+    provider: str
+
+
 class ApiKeyCreated(Event, type="api_key.created", subject="key_id"):
     """A key was made; for an organisation when there is no person."""
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from nexuscore.kernel.settings import CommaList, Environment, Settings
+from nexuscore.modules.identity.providers import valid_providers
 
 
 class IdentitySettings(Settings, prefix="identity"):
@@ -56,8 +57,8 @@ class IdentitySettings(Settings, prefix="identity"):
         "classes",
         description="classes: 12 characters of all four kinds. nist: 15 characters (8 with a second factor), any kind.",
     )
-    argon2_memory_kib: int = Field(19_456, ge=8, description="Memory per password hash (Argon2id), in KiB.")
-    argon2_passes: int = Field(2, ge=1, description="Passes over that memory.")
+    argon2_memory_kib: int = Field(65_536, ge=8, description="Memory per password hash (Argon2id), in KiB.")
+    argon2_passes: int = Field(3, ge=1, description="Passes over that memory.")
     argon2_lanes: int = Field(1, ge=1, description="Lanes of that memory.")
     hash_threads: int = Field(2, ge=1, le=64, description="Passwords hashed at the same time, per process.")
     hash_waiting: int = Field(100, ge=1, description="Passwords that may wait for a thread before we answer 503.")
@@ -73,6 +74,12 @@ class IdentitySettings(Settings, prefix="identity"):
     codes_per_minute: int = Field(10, ge=1, description="Codes and tokens tried per minute, per address.")
     meter_per_minute: int = Field(60, ge=1, description="Passwords judged by the meter per minute, per address.")
 
+    providers: Annotated[SecretStr | None, AfterValidator(valid_providers)] = Field(
+        None,
+        description="Providers to sign in with, as a JSON list of name, client_id, client_secret, and issuer for any"
+        " but google and github.",
+    )
+    provider_sign_up: bool = Field(True, description="Whether somebody a provider vouches for gets an account.")
     phone_sign_up: bool = Field(False, description="Whether a number without an account may make one by its code.")
     phone_resend_s: int = Field(60, ge=10, description="How long a number waits for its next code, in seconds.")
     phone_codes_per_hour: int = Field(5, ge=1, description="Codes sent per hour, per number and per address.")

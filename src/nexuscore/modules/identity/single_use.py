@@ -26,6 +26,7 @@ BOOTSTRAP = "bootstrap"
 SIGN_IN = "sign_in"
 MAGIC_LINK = "magic_link"
 PHONE = "phone"
+OAUTH = "oauth"
 
 _LIVE = (Secret.used_at.is_(None), Secret.expires_at > bindparam("now"))
 _BY_TOKEN = (Secret.hash == bindparam("token_hash"), Secret.purpose == bindparam("what"), *_LIVE)
