@@ -91,7 +91,7 @@ class Follower:
                 path.write_text(block.text)
 
     def _run(self, block: Block) -> None:
-        script = "\n".join([*self.exported, self._here(block.text)])
+        script = self._here("\n".join([*self.exported, block.text]))
         done = subprocess.run(
             [shutil.which("bash") or "bash", "-euo", "pipefail", "-c", script],
             cwd=self.folder,
