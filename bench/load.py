@@ -9,7 +9,7 @@ from itertools import cycle
 from time import perf_counter
 from typing import cast
 
-CONNECTIONS = 8
+CONNECTIONS = 16  # busy, and no more than each server has connections to the database
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 

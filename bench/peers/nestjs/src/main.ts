@@ -93,7 +93,7 @@ class NotesController {
       username: process.env.PGUSER,
       database: process.env.PGDATABASE,
       entities: [Note, Event, Job],
-      poolSize: 10,
+      poolSize: 16,
       parseInt8: true,
     }),
     TypeOrmModule.forFeature([Note]),
