@@ -56,6 +56,7 @@ async def request(ctx: Ctx, new: NewExport) -> ExportOut:
         requested_by=ctx.actor.id,
         format=new.format,
         filters=new.model_dump(mode="json", exclude_none=True, exclude={"format"}),
+        created_at=ctx.now,
     )
     ctx.emit(ExportRequested(export_id=export.id, format=new.format, filters=new.used()))
     ctx.enqueue(MakeExport(export_id=export.id))

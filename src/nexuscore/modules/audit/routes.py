@@ -1,5 +1,6 @@
 """The log over HTTP: parse, call one verb, return."""
 
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -112,7 +113,8 @@ async def download_events(
     app = exchange.app
     exports.check_link(app, export_id, number, expires, signature, clock.now())
     content = await store.get(app, files.file_of(export_id, number))
-    async with app.context(actor=exchange.identity.actor, request_id=exchange.request_id) as ctx:
+    who = replace(exchange.identity.actor, ip=exchange.ip)
+    async with app.context(actor=who, request_id=exchange.request_id) as ctx:
         export = await exports.download(ctx, export_id, number)
     name = f"events-{export.created_at:%Y-%m-%d}-{number}.{export.format}"
     reply = Reply(body=content, media=MEDIA[export.format])

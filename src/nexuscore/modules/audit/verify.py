@@ -30,6 +30,7 @@ _BETWEEN = (
     f"SELECT {TEXTS} FROM events e WHERE (e.xid, e.id) > ($1::text::xid8, $2) AND (e.xid, e.id) <= ($3::text::xid8, $4)"
 )
 _UNSEALED = "SELECT count(*) AS number, min(e.time) AS oldest FROM events e WHERE (e.xid, e.id) > ($1::text::xid8, $2)"
+_SAID = f"SELECT {TEXTS} FROM events e WHERE (e.xid, e.id) > ($1::text::xid8, $2) AND e.type = ANY($3)"
 _SUSPECT = (
     f"SELECT {TEXTS}, e.xid >= pg_snapshot_xmax(pg_current_snapshot()) AS future FROM events e"
     " WHERE (e.xid, e.id) > ($1::text::xid8, $2)"
@@ -163,7 +164,7 @@ class Verification:
             self._hear(entry, found[1])
 
     def _hear(self, entry: Entry, data: str) -> None:
-        """Take in what a sealed fact says about events that were let go."""
+        """Take in what a fact says about events that were let go."""
         if entry.type in (MonthArchived.type, ArchivePruned.type):
             said = json.loads(data)
             for type in said["let_go"]:
@@ -187,6 +188,10 @@ class Verification:
         async with self.app.context() as ctx, ctx.across_orgs("the whole log is verified") as everywhere:
             (rest,) = await everywhere.db.raw(_UNSEALED, str(place[0]), place[1])
             suspects = await everywhere.db.raw(_SUSPECT, str(place[0]), place[1], early)
+            for row in await everywhere.db.raw(
+                _SAID, str(place[0]), place[1], [MonthArchived.type, ArchivePruned.type]
+            ):
+                self._hear(Entry.of(row, b""), row.data)
         self.unsealed, self.unsealed_since = rest.number, rest.oldest
         self.newest = None if last is None else Token(last.number, last.hash)
         return [

@@ -227,7 +227,7 @@ async def test_a_deep_page_reads_no_more_than_the_first(
             ALICE.org,
         )
         await owner.execute("ANALYZE events")
-        deep = await owner.fetchrow("SELECT time, id FROM events ORDER BY time LIMIT 1 OFFSET 2000")
+        (deep,) = await owner.fetch("SELECT time, id FROM events ORDER BY time LIMIT 1 OFFSET 2000")
     finally:
         await owner.close()
     names = tuple(search.conditions(EventQuery(**filters)))

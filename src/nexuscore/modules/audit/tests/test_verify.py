@@ -12,7 +12,7 @@ import pytest
 from nexuscore.kernel.crypto import Keyring
 from nexuscore.kernel.testing import ALICE, CHARLIE, House
 from nexuscore.modules.audit import seals
-from nexuscore.modules.audit.rows import Entry, canonical
+from nexuscore.modules.audit.rows import TEXTS, Entry, canonical
 from nexuscore.modules.audit.seals import NOTHING, PURPOSE
 from nexuscore.modules.audit.testing import Finding, findings, seal
 from nexuscore.modules.audit.tests.owner import as_owner
@@ -226,9 +226,7 @@ async def forge(house: House, keyring: Keyring) -> None:
         old = await seals.after(ctx, 0, 100)
     for each in old:
         ids = [entry.id for entry in seals.entries_of(each) or []]
-        there = await as_owner(
-            house, f"SELECT {seals.TEXTS} FROM events e WHERE e.id = ANY($1) ORDER BY e.xid, e.id", ids
-        )
+        there = await as_owner(house, f"SELECT {TEXTS} FROM events e WHERE e.id = ANY($1) ORDER BY e.xid, e.id", ids)
         listed = "".join(Entry.of(row, canonical(row)).written() for row in there).encode()
         root = hashlib.sha256(listed).digest()
         made = seals.digest(
