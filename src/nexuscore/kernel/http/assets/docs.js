@@ -95,7 +95,7 @@ function isNullable(schema) {
 function typeText(schema) {
   const names = choices(schema).map((one) => {
     if ("const" in one) return JSON.stringify(one.const);
-    if (one.enum) return "one of";
+    if (one.enum) return "choice";
     const type = [one.type].flat().filter((each) => each !== "null")[0];
     if (type === "array") return `list of ${one.items ? typeText(one.items) : "anything"}`;
     if (one.properties) return one.called ?? "object";
@@ -401,7 +401,7 @@ function homeView() {
     el("p", {}, `${operations.length} operations. Choose one, or search with Ctrl K.`),
     el("h2", {}, "Signing in"),
     el("ul", {}, schemes.map(([name, scheme]) => el("li", {}, el("strong", {}, name), ": ",
-      inline(scheme.description ?? (scheme.scheme === "bearer" ? bearer : scheme.type))))),
+      inline(scheme.description ?? (scheme.scheme === "bearer" ? bearer : `the ${scheme.in} \`${scheme.name}\``))))),
     el("p", {}, inline("The header `Nexus-Org` names the organisation to act in, when you are in more than one.")),
     el("h2", {}, "Answers"),
     el("p", {}, inline("Lists come in pages of `data` and `page`: follow `page.next_cursor` while `page.has_next`.")),
