@@ -10,7 +10,6 @@ from pathlib import Path
 import uvloop
 
 from bench.figures import Figure, table
-from bench.load import LoadError
 from bench.row import Row, Run
 from bench.rows import ROWS
 from bench.stage import StageError, say
@@ -44,7 +43,7 @@ def main() -> int:
         parser.error(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
     try:
         found = uvloop.run(measure([row for row in ROWS if row.name in only], quick=given.quick))
-    except (StageError, LoadError) as fault:
+    except StageError as fault:
         say(f"stopped: {fault}")
         return 1
     if given.json:

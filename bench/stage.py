@@ -43,7 +43,11 @@ ANALYZE;
 
 
 class StageError(Exception):
-    """A server does not come up, or does not answer as it should."""
+    """A server does not come up, or does not answer as it should. What `process` said is added on the way out."""
+
+    def __init__(self, text: str, process: psutil.Process | None = None) -> None:
+        super().__init__(text)
+        self.process = process
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ class Server:
         text = answer.read().decode()
         connection.close()
         if answer.status // 100 != 2:
-            raise StageError(f"{self.name} answers {method} {path} with {answer.status}: {text[:500]}")
+            raise StageError(f"{self.name} answers {method} {path} with {answer.status}: {text[:500]}", self.process)
         return json.loads(text)
 
 
@@ -138,6 +142,8 @@ def running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[
         try:
             yield process
         except StageError as error:
+            if error.process is not process:
+                raise
             log.seek(0)
             raise StageError(f"{error}\n{log.read().decode(errors='replace')[-2000:]}") from error
         finally:
@@ -155,7 +161,7 @@ def wait_for(process: psutil.Process, port: int, path: str, headers: Mapping[str
     until = time.monotonic() + READY_WITHIN
     while time.monotonic() < until:
         if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
-            raise StageError(f"it ended before it answered: {' '.join(process.args)}")  # type: ignore[attr-defined]  # psutil.Popen has them
+            raise StageError("it ended before it answered", process)
         with suppress(OSError, http.client.HTTPException):
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
             connection.request("GET", path, headers=dict(headers))
@@ -163,7 +169,7 @@ def wait_for(process: psutil.Process, port: int, path: str, headers: Mapping[str
                 return
             connection.close()
         time.sleep(0.01)
-    raise StageError(f"it did not answer within {READY_WITHIN:.0f} s")
+    raise StageError(f"it did not answer within {READY_WITHIN:.0f} s", process)
 
 
 def family(process: psutil.Process) -> list[psutil.Process]:

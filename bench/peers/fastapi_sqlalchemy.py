@@ -16,7 +16,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
 ORG = UUID(os.environ["BENCH_ORG"])
-engine = create_async_engine("postgresql+asyncpg://", pool_size=16)  # where to: PGHOST and the like
+engine = create_async_engine("postgresql+asyncpg://", pool_size=16, max_overflow=0)  # where to: PGHOST and the like
 sessions = async_sessionmaker(engine, expire_on_commit=False)
 app = FastAPI()
 

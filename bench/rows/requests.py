@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from bench.figures import Figure, Target
-from bench.load import load, request
+from bench.load import LoadError, Slice, load, request
 from bench.peers import FASTAPI, NEST
 from bench.row import Row, Run
 from bench.stage import OURS, Server, Stage, StageError
@@ -84,13 +84,13 @@ async def _compare(workload: Workload, fastapi: float, run: Run) -> list[Figure]
     stage = await run.stage()
     requests = {server.name: await workload(stage, server) for server in stage.servers}
     for server in stage.servers:
-        await load(server.port, requests[server.name], run.warm_up)
+        await _load(server, requests[server.name], run.warm_up)
     cpu: dict[str, list[float]] = {server.name: [] for server in stage.servers}
     rate: dict[str, list[float]] = {server.name: [] for server in stage.servers}
     for number in range(run.rounds):
         for server in _turned(stage.servers, number):
             before = server.cpu()
-            done = await load(server.port, requests[server.name], run.seconds)
+            done = await _load(server, requests[server.name], run.seconds)
             cpu[server.name].append((server.cpu() - before) / done.requests * MICROSECONDS)
             rate[server.name].append(done.requests / done.seconds)
     targets = {FASTAPI.name: Target(fastapi, at_least=True), NEST.name: Target(1, at_least=True)}
@@ -103,6 +103,13 @@ async def _compare(workload: Workload, fastapi: float, run: Run) -> list[Figure]
             Figure(name, "times our CPU", ratios, targets.get(name)),
         ]
     return figures
+
+
+async def _load(server: Server, requests: Sequence[bytes], seconds: float) -> Slice:
+    try:
+        return await load(server.port, requests, seconds)
+    except LoadError as error:
+        raise StageError(f"{server.name}: {error}", server.process) from error
 
 
 def _turned(servers: Sequence[Server], by: int) -> list[Server]:
