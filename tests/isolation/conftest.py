@@ -3,13 +3,13 @@
 import pytest
 
 from nexuscore.kernel.testing import House
-from nexuscore.modules.identity.testing import QUICK, with_identity
+from nexuscore.modules.identity.testing import QUICK, WAYS, with_identity
 from tests.isolation.neighbours import Neighbours, settle
 
 
 @pytest.fixture
 def settings() -> dict[str, str]:
-    return QUICK
+    return {**QUICK, **WAYS}
 
 
 @pytest.fixture

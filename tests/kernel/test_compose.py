@@ -51,6 +51,7 @@ def test_modules_come_after_what_they_need(loaded: Loaded) -> None:
         ([chores, replace(chores, name="more")], "schedule 'tests.kernel.chores.chime' is declared by"),
         ([notes, replace(notes, name="more")], "permission 'notes.read' is declared by 'notes' and by 'more'"),
         ([notes, replace(notes, name="more")], "operation 'GET /api/v1/notes' is declared by 'notes' and by 'more'"),
+        ([notes, replace(notes, name="more")], "operation id 'list_notes' is declared by 'notes' and by 'more'"),
         (
             [room("a", slots=(Slot(Lamp, single=True),)), room("b", contributes=(Candle(), Candle()))],
             "slot Lamp of 'a' takes one filler and is filled by 'b', 'b'",

@@ -120,6 +120,19 @@ async def test_another_organisation_reads_no_facts(house: House) -> None:
         assert await db.raw("SELECT * FROM events") == []
 
 
+@pytest.mark.parametrize("across", [False, True])
+async def test_a_part_of_the_log_is_no_way_around_its_policies(house: House, across: bool) -> None:
+    async with house.context(CHARLIE) as ctx:
+        parts = await ctx.db.raw(
+            "SELECT inhrelid::regclass AS name FROM pg_inherits WHERE inhparent = 'events'::regclass"
+        )
+    assert len(parts) == 5
+    for part in parts:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with house.context(CHARLIE, across=across) as ctx:
+                await ctx.db.raw(f'SELECT FROM "{part.name}"')
+
+
 async def test_a_late_commit_is_never_skipped(committed_house: House) -> None:
     """The first writer commits last. A reader by id or time would pass it by."""
     house = committed_house

@@ -284,3 +284,13 @@ async def test_a_swallowed_error_does_not_pass_for_a_commit(committed_house: Hou
             async with ctx.db.savepoint():
                 await ctx.db.raw("SELECT nonsense")
     assert await titles(committed_house) == ["kept"]
+
+
+async def test_a_list_of_values_goes_with_values_given_by_name(house: House) -> None:
+    await write(house, "a", "b", "c")
+    async with house.context(ALICE) as ctx:
+        some = update(Note).where(Note.title.in_(["a", "b"]), Note.body == bindparam("was"))
+        assert await ctx.db.execute(some, was="", body="seen") == 2
+        assert await ctx.db.execute(some, was="", body="again") == 0
+        found = await ctx.db.all(_TITLES.where(Note.title.not_in(["a"]), Note.body == bindparam("is_")), is_="seen")
+    assert [row.title for row in found] == ["b"]

@@ -91,11 +91,12 @@ def _reload(host: str | None, port: int | None, options: list[str]) -> None:
         project.run(serve_reloading(settings, listener, options))
 
 
-def _greet(app: "App", listener: socket.socket, *, again: bool) -> None:
+def _greet(app: "App", listener: socket.socket, greetings: list[str], *, again: bool) -> None:
     """Say where we are: a person reads the greeting, a machine the line in the log."""
     address = _address(listener)
     if again or _is_json(app.kernel):
         _log.info("ready", address=address)
+        typer.echo("".join(f"{line}\n" for line in greetings if not again), nl=False)
         return
     lines = {
         "address": address,
@@ -106,6 +107,7 @@ def _greet(app: "App", listener: socket.socket, *, again: bool) -> None:
         lines["token"] = f"{development_token(app)}   (no module signs people in yet: send it as a bearer token)"
     typer.echo(f"\n{app.kernel.title} on NexusCore {__version__}, {app.kernel.env}. Ctrl-C stops it.")
     typer.echo("".join(f"  {name:8} {value}\n" for name, value in lines.items()))
+    typer.echo("".join(f"  {line}\n" for line in greetings))
     sys.stdout.flush()
 
 

@@ -16,6 +16,7 @@ import uvicorn
 
 from nexuscore.kernel import log, migrate, postgres
 from nexuscore.kernel.errors import ConfigurationError
+from nexuscore.kernel.module import Greeting
 from nexuscore.kernel.queue import run_workers
 from nexuscore.kernel.settings import KernelSettings
 from nexuscore.kernel.tables import APP_ROLE
@@ -96,11 +97,11 @@ async def serve(
     *,
     workers: bool = True,
     migrated: bool = True,
-    ready: Callable[[], None] = lambda: None,
+    ready: Callable[[list[str]], None] = lambda _: None,
 ) -> None:
     """Serve requests on `listener`, with workers beside it unless told otherwise, until cancelled.
 
-    `ready` is called once requests are answered.
+    `ready` is called once requests are answered, with what modules want to tell whoever started it.
     """
     async with database(app.kernel, "nexus serve", alone=True) as urls:
         if migrated:
@@ -115,7 +116,7 @@ async def serve(
 class _Server(uvicorn.Server):
     """Stops with the app, says when it is ready, and leaves no request behind."""
 
-    def __init__(self, app: "App", ready: Callable[[], None]) -> None:
+    def __init__(self, app: "App", ready: Callable[[list[str]], None]) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -128,7 +129,7 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=ceil(app.kernel.shutdown_grace_s) or 1,
             )
         )
-        self._stop = app.stopping
+        self._app = app
         self._ready = ready
 
     @contextmanager
@@ -144,10 +145,11 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._ready()
+        greetings = self._app.fillers(Greeting)  # type: ignore[type-abstract]  # asked for, not made
+        self._ready([line for greeting in greetings for line in await greeting.lines(self._app)])
 
     async def on_tick(self, counter: int) -> bool:
-        return await super().on_tick(counter) or self._stop.is_set()
+        return await super().on_tick(counter) or self._app.stopping.is_set()
 
 
 async def _until_stopped(app: "App", *parts: Coroutine[Any, Any, None]) -> None:

@@ -64,6 +64,16 @@ class Prepared:
             arguments.append(value if process is None else process(value))
         return arguments
 
+    def spelled(self, compiled: SQLCompiler, given: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        """The SQL with its IN lists spelled out for these values, and the arguments."""
+        made = {name: make() for name, make in self._made.items()}
+        values: dict[str, Any] = {**compiled.construct_params(dict(given), _check=False), **made}
+        state = compiled._process_parameters_for_postcompile(values)
+        parameters: Mapping[str, Any] = {**values, **state.additional_parameters}
+        process = {**self._process, **state.processors}
+        names = state.positiontup or ()
+        return state.statement, [process[n](parameters[n]) if n in process else parameters[n] for n in names]
+
 
 _by_identity: WeakKeyDictionary[Executable, dict[Keys, Prepared]] = WeakKeyDictionary()
 _by_structure: OrderedDict[Any, tuple[Prepared, SQLCompiler]] = OrderedDict()
@@ -95,15 +105,9 @@ def _find_or_compile(statement: Any, keys: Keys, given: Mapping[str, Any], wrap:
         visible = wrap(visible)
     columns = list(given) or None
     compiled = cast(SQLCompiler, visible.compile(dialect=_DIALECT, column_keys=columns, cache_key=structure))
-    if compiled.post_compile_params:  # an IN list: its SQL depends on the values, so it is not kept
-        spelled = {"render_postcompile": True}
-        compiled = cast(
-            SQLCompiler,
-            visible.compile(dialect=_DIALECT, column_keys=columns, compile_kwargs=spelled),
-        )
-        values = compiled.construct_params(given, _check=False)
-        return str(compiled), [values[name] for name in compiled.positiontup or ()]
     prepared = Prepared(compiled, keys)
+    if compiled.post_compile_params:  # an IN list: its SQL depends on the values, so it is not kept
+        return prepared.spelled(compiled, given)
     _by_identity.setdefault(statement, {})[keys] = prepared
     if place is not None:
         _by_structure[place] = (prepared, compiled)

@@ -12,6 +12,7 @@ from nexuscore.modules.identity.oauth_schemas import (
     Arrival,
     FlowAsked,
     FlowBegun,
+    LinkAsked,
     LinkedOut,
     ProviderOut,
     ProvidersOut,
@@ -42,10 +43,10 @@ async def start_oauth(exchange: Anybody, provider: str, given: FlowAsked) -> Rep
     return await _begun(exchange, provider, given)
 
 
-@links.post("/{provider}/start", answer=FlowBegun, errors=(ProviderUnreachable,))
-async def start_linking(exchange: FreshSomebody, provider: str, given: FlowAsked) -> Reply:
+@links.post("/start", answer=FlowBegun, errors=(ProviderUnreachable,))
+async def start_linking(exchange: FreshSomebody, given: LinkAsked) -> Reply:
     """Begin to link a provider with the caller's account."""
-    return await _begun(exchange, provider, given, owner=exchange.identity.actor.id)
+    return await _begun(exchange, given.provider, given, owner=exchange.identity.actor.id)
 
 
 async def _begun(exchange: Exchange, provider: str, given: FlowAsked, owner: UUID | None = None) -> Reply:

@@ -29,6 +29,12 @@ class FlowAsked(Schema):
     return_to: str = Field("/console", max_length=500, description="The path to return to, with a cookie.")
 
 
+class LinkAsked(FlowAsked):
+    """Which provider to link, and how the flow is to end."""
+
+    provider: str = Field(min_length=1, max_length=31)
+
+
 class FlowBegun(Schema):
     """Where to send the browser."""
 

@@ -28,6 +28,7 @@ from sqlalchemy import insert
 
 from nexuscore.kernel import clock
 from nexuscore.kernel.testing import Client, House
+from nexuscore.modules.identity import testing_ways
 from nexuscore.modules.identity.authenticator import SignedInPeople
 from nexuscore.modules.identity.hashing import make_hash
 from nexuscore.modules.identity.tables import User
@@ -36,6 +37,7 @@ from nexuscore.modules.mail.testing import Sent, outbox
 PASSWORD = "Quiet-Harbour-41!"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0"
 
+WAYS = testing_ways.WAYS
 QUICK = {
     "NEXUS_IDENTITY_ARGON2_MEMORY_KIB": "8",
     "NEXUS_IDENTITY_ARGON2_PASSES": "1",
@@ -48,6 +50,7 @@ QUICK = {
             "MAILS_PER_HOUR",
             "REQUESTS_PER_HOUR",
             "CODES_PER_MINUTE",
+            "SECOND_FACTOR_TRIES_PER_DAY",
             "METER_PER_MINUTE",
         )
     },
@@ -294,6 +297,7 @@ async def _any_passkey(house: House, client: Client) -> Made:
 
 
 PROBES = {
+    **testing_ways.WAY_PROBES,
     "reauthenticate_by_factor": _shown_passkey,
     "ask_again_for_passkey": _any_passkey,
     "confirm_totp": _totp,

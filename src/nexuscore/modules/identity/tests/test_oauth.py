@@ -237,7 +237,7 @@ async def test_a_person_who_refused_is_back_at_our_sign_in_page(house: House) ->
 async def test_linking_and_unlinking_keeps_a_way_in(house: House, voucher: Voucher) -> None:
     anna = await person(house, ANNA)
     voucher.email = "private@example.org"
-    url = (await anna.client.post("/me/oauth/acme/start", {})).json()["url"]
+    url = (await anna.client.post("/me/oauth/start", {"provider": "acme"})).json()["url"]
     assert (await come_back(anna.client, await agree(url))).status_code == 303
     (linked,) = (await anna.client.get("/me/oauth")).json()["data"]
     assert (linked["provider"], linked["email"]) == ("acme", "private@example.org")
@@ -253,7 +253,7 @@ async def test_linking_and_unlinking_keeps_a_way_in(house: House, voucher: Vouch
 async def test_what_is_linked_with_one_account_is_not_taken_by_another(house: House) -> None:
     assert (await sign_in(visitor(house))).status_code == 200
     bert = await person(house, "bert@example.com")
-    url = (await bert.client.post("/me/oauth/acme/start", {})).json()["url"]
+    url = (await bert.client.post("/me/oauth/start", {"provider": "acme"})).json()["url"]
     taken = await come_back(bert.client, await agree(url))
     assert (taken.status_code, taken.json()["error_code"]) == (409, "oauth_linked_elsewhere")
 
