@@ -169,7 +169,7 @@ class House:
         lines: list[str] = []
         async with self.app.database.transaction(Scope(across=True)) as db:
             tables = await db.raw(
-                "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+                "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
                 " AND has_table_privilege(oid, 'SELECT') ORDER BY 1"
             )
             for table in tables:

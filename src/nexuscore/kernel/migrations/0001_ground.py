@@ -34,7 +34,7 @@ GRANTS = (
     f"ALTER DEFAULT PRIVILEGES GRANT USAGE, SELECT ON SEQUENCES TO {APP_ROLE}, {ACROSS_ROLE}",
 )
 
-PARTITIONS = """
+PARTITIONS = f"""
 CREATE FUNCTION nexus_event_partitions(ahead int) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -52,6 +52,7 @@ BEGIN
       EXECUTE format('CREATE TABLE %I PARTITION OF events FOR VALUES FROM (%L) TO (%L)',
                      name, month::timestamp AT TIME ZONE 'UTC',
                      (month + interval '1 month')::timestamp AT TIME ZONE 'UTC');
+      EXECUTE format('REVOKE ALL ON %I FROM {APP_ROLE}, {ACROSS_ROLE}', name);  -- its rows are not closed, events' are
     END IF;
   END LOOP;
 END $$
@@ -118,6 +119,7 @@ def _events() -> None:
     op.create_index("ix_events_type_time", "events", ["type", "time"])
     op.create_index("ix_events_subject_time", "events", ["subject", "time"])
     op.execute("CREATE TABLE events_default PARTITION OF events DEFAULT")
+    op.execute(f"REVOKE ALL ON events_default FROM {APP_ROLE}, {ACROSS_ROLE}")
     op.execute(PARTITIONS)
     op.execute("SELECT nexus_event_partitions(3)")
     op.execute(REFUSE)
