@@ -190,6 +190,10 @@ def _duplicates(modules: Sequence[Module]) -> list[str]:
         ("permission", [(p.name, m.name) for m in modules for p in m.permissions]),
         ("operation", [(_address(o), m.name) for m in modules for group in m.routes for o in group.operations]),
         (
+            "operation id",
+            [(o.endpoint.__name__, m.name) for m in modules for each in m.routes for o in each.operations],
+        ),
+        (
             "command",
             [*((name, "nexus") for name in OUR_COMMANDS), *((m.command, m.name) for m in modules if m.commands)],
         ),

@@ -1,7 +1,6 @@
 """The edge: every request passes here once, and leaves with a request id, headers and a log line."""
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -9,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from nexuscore.kernel import i18n, metrics
 from nexuscore.kernel.db import translated
 from nexuscore.kernel.errors import (
-    ConfigurationError,
     InternalError,
     MethodNotAllowed,
     NexusError,
@@ -225,23 +223,7 @@ def build(app: "App") -> Edge:
     for group in (*declared, health_routes, document_routes):
         prefix = "" if group.outside_api else API
         routes += [CtxRoute(app, operation, prefix) for operation in group.operations]
-    _check_names(routes)
     return Edge(app, routes)
-
-
-def _check_names(routes: list[CtxRoute]) -> None:
-    """Two operations with one name or one address: the second would hide the first."""
-    faults: list[str] = []
-    seen: dict[str, CtxRoute] = {}
-    for route in routes:
-        address = re.sub(r"\{\w+\}", "{}", f"{route.declared.method} {route.path}")
-        for what in (f"operation {route.operation_id!r}", address):
-            if what in seen:
-                places = " and ".join(each.declared.endpoint.__module__ for each in (seen[what], route))
-                faults.append(f"- {what} is declared twice, in {places}")
-            seen.setdefault(what, route)
-    if faults:
-        raise ConfigurationError("\n".join(faults))
 
 
 async def _lifespan(app: "App", receive: Any, send: Send) -> None:

@@ -33,21 +33,8 @@ _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schema
 
 def documented_errors(operation: Operation, admission: Admission | None) -> dict[int | str, Any]:
     """What may go wrong, by status: each answer is a problem, and says which codes it may carry."""
-    errors: list[type[NexusError]] = [ValidationError, RequestTimeout, *operation.errors]
-    if not isinstance(admission, Public):
-        errors.append(AuthenticationError)
-    if isinstance(admission, Can):
-        errors.append(AuthorizationError)
-    if "{" in operation.path:
-        errors.append(NotFoundError)
-    if _takes_key(operation, admission):
-        errors += [IdempotencyConflict, IdempotencyKeyReused]
-    if operation.needs_key:
-        errors.append(IdempotencyKeyRequired)
-    if operation.method in {"POST", "PUT", "PATCH"}:
-        errors += [MalformedRequest, PayloadTooLarge, UnsupportedMediaType]
     codes: dict[int, set[str]] = {}
-    for error in errors:
+    for error in _errors(operation, admission):
         codes.setdefault(error.status, set()).add(error.code)
     if not isinstance(admission, Public):
         codes[401].add("invalid_token")
@@ -64,6 +51,24 @@ def documented_errors(operation: Operation, admission: Admission | None) -> dict
         for status, found in sorted(codes.items())
     }
     return {**documented, "default": {"description": "Any other failure.", "content": _PROBLEM}}
+
+
+def _errors(operation: Operation, admission: Admission | None) -> list[type[NexusError]]:
+    """The kinds of failure that follow from what the operation declares, and those it names itself."""
+    errors: list[type[NexusError]] = [ValidationError, RequestTimeout, *operation.errors]
+    if not isinstance(admission, Public):
+        errors.append(AuthenticationError)
+    if isinstance(admission, Can):
+        errors.append(AuthorizationError)
+    if "{" in operation.path:
+        errors.append(NotFoundError)
+    if _takes_key(operation, admission):
+        errors += [IdempotencyConflict, IdempotencyKeyReused]
+    if operation.needs_key:
+        errors.append(IdempotencyKeyRequired)
+    if operation.method in {"POST", "PUT", "PATCH"}:
+        errors += [MalformedRequest, PayloadTooLarge, UnsupportedMediaType]
+    return errors
 
 
 def _takes_key(operation: Operation, admission: Admission | None) -> bool:
