@@ -286,7 +286,7 @@ async def test_a_key_of_an_organisation_stays_in_it(house: House, monkeypatch: p
     fillers = house.app.fillers
     monkeypatch.setattr(house.app, "fillers", lambda kind: (seat,) if kind is Memberships else fillers(kind))
     memory(house.app).sessions.clear()
-    made = await key_of(anna, ["identity.api_keys.manage"], owner="organisation")
+    made = await key_of(anna, ["api_keys.manage"], owner="organisation")
     assert made["org_id"] == str(org)
     client = bearer(house, made["key"])
     manage = {"owner": "organisation"}
