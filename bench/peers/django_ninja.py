@@ -1,5 +1,4 @@
-# mypy: ignore-errors
-# Django is installed for this peer alone and has no types; the line above says so to mypy.
+# type: ignore  # noqa: PGH003 - the whole file: Django is installed for this peer alone
 """Notes in Django Ninja and Django's ORM on psycopg, behind gunicorn's threads."""
 
 import os
