@@ -71,17 +71,21 @@ async def try_everybody(neighbours: Neighbours, route: CtxRoute, probe: Probe) -
 
 
 async def try_other_tenants(neighbours: Neighbours, ours: Call, theirs: Call) -> None:
-    """The other organisation's owner, and somebody of none, with our ids; and our owner with each id of theirs."""
+    """The other organisation's owner, and somebody of none, with our ids; and our owner with each id of theirs.
+
+    What is the same for both, such as the name of a type, is nobody's.
+    """
     other, owner, drifter = neighbours.other.client, neighbours.owner.client, (await neighbours.drifter()).client
     asks = ours.permission is not None
-    if ours.ids:
+    ids = [name for name in ours.ids if ours.parameters[name] != theirs.parameters[name]]
+    if ids:
         await denied(ours, other, 404)
         await denied(ours, drifter, 403, 404)
     elif asks:
         await denied(ours, drifter, 403)
     if asks:
         await denied(ours, other, 404, **{"nexus-org": str(neighbours.ours.id)})
-    for name in ours.ids:
+    for name in ids:
         await denied(ours.swapped(name, theirs), owner, 404)
     for name in ours.ids_in_body:
         await denied(ours.swapped(name, theirs), owner, 400, 403, 404, 409, 422)

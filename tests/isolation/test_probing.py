@@ -73,6 +73,12 @@ async def never_works(ctx: Writer, which: Which) -> Any:
     return await ctx.db.one(_ONE, note=UUID(int=0))
 
 
+@routes.get("/kinds/{kind}", answer=dict[str, str])
+async def read_kind(ctx: Reader, kind: str) -> dict[str, str]:
+    """Sound: what the path names is nobody's."""
+    return {"kind": kind}
+
+
 leaky = Module(name="leaky", package=None, routes=(routes,))
 MODULES = [mail, identity, orgs, notes, leaky]
 HOUSE = operations_of(MODULES)
@@ -104,6 +110,13 @@ async def test_the_hole_is_found(neighbours: Neighbours, name: str, found: str) 
     with pytest.raises(AssertionError) as raised:
         await try_everybody(neighbours, HOUSE.routes[name], _body if "body" in name or "never" in name else _note)
     assert found in str(raised.value)
+
+
+async def test_what_belongs_to_nobody_is_for_all_who_may(neighbours: Neighbours) -> None:
+    async def kind(house: House, client: Client) -> tuple[dict[str, Any], Any]:
+        return {"kind": "note"}, None
+
+    await try_everybody(neighbours, HOUSE.routes["read_kind"], kind)
 
 
 async def test_a_list_of_everybodys_rows_is_found(neighbours: Neighbours) -> None:
