@@ -5,7 +5,7 @@ NEXUS_IDENTITY_PROVIDERS='[{"name": "google", "client_id": "…", "client_secret
 """
 
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, TypeAdapter, ValidationError
@@ -25,6 +25,7 @@ class Provider(BaseModel):
     issuer: str = ""
     client_id: str = Field(min_length=1)
     client_secret: SecretStr | None = None
+    client_auth: Literal["basic", "post"] | None = Field(None, description="How it takes the secret, if it is picky.")
     scopes: list[str] = Field(default_factory=list)
     api: str = Field(default="https://api.github.com", description="GitHub's API; another for GitHub Enterprise.")
 

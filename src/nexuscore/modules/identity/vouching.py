@@ -3,9 +3,11 @@
 Nothing here looks at accounts. A provider's error never becomes somebody: without a subject there is nobody.
 """
 
+from base64 import b64encode
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
+from urllib.parse import quote_plus
 
 import httpx2
 
@@ -45,11 +47,13 @@ class Vouched:
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """A provider's addresses."""
+    """A provider's addresses, and whether its clients send their secret in a header (else in the form)."""
 
     authorize: str
     token: str
-    keys: str
+    keys: str = ""
+    user: str = ""
+    basic: bool = False
 
 
 _remembered: dict[str, tuple[float, Any]] = {}
@@ -59,12 +63,20 @@ async def doors_of(provider: Provider) -> Doors:
     """Where to send people and codes, as the issuer itself says."""
     if provider.is_github:
         base = f"{provider.issuer}/login/oauth"
-        return Doors(f"{base}/authorize", f"{base}/access_token", "")
+        return Doors(f"{base}/authorize", f"{base}/access_token")
     found = await _remember(f"{provider.issuer}/.well-known/openid-configuration")
-    if found.get("issuer", "").rstrip("/") != provider.issuer:
+    if str(found.get("issuer", "")).rstrip("/") != provider.issuer:
         raise VouchingFailed
+    methods = found.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+    basic = "client_secret_basic" in methods if provider.client_auth is None else provider.client_auth == "basic"
     try:
-        return Doors(found["authorization_endpoint"], found["token_endpoint"], found["jwks_uri"])
+        return Doors(
+            found["authorization_endpoint"],
+            found["token_endpoint"],
+            found["jwks_uri"],
+            found.get("userinfo_endpoint", ""),
+            basic,
+        )
     except KeyError:
         raise ProviderUnreachable from None
 
@@ -78,16 +90,41 @@ async def trade(provider: Provider, code: str, verifier: str, redirect_uri: str,
         "client_id": provider.client_id,
         "code_verifier": verifier,
     }
-    if provider.client_secret is not None:
-        form["client_secret"] = provider.client_secret.get_secret_value()
+    headers = {"accept": "application/json"}
     doors = await doors_of(provider)
-    answer = await _ask("POST", doors.token, data=form, headers={"accept": "application/json"})
+    if provider.client_secret is not None:
+        secret = provider.client_secret.get_secret_value()
+        if doors.basic:
+            headers["authorization"] = _basic(provider.client_id, secret)
+        else:
+            form["client_secret"] = secret
+    answer = await _ask("POST", doors.token, data=form, headers=headers)
     if answer.status_code != 200:
         raise VouchingFailed
     given = _object(answer)
     if provider.is_github:
         return await _github_user(provider, _text(given, "access_token"))
-    return _vouched(provider, await _claims(provider, doors, _text(given, "id_token"), nonce))
+    claims = await _claims(provider, doors, _text(given, "id_token"), nonce)
+    if "email" not in claims and doors.user:
+        claims = await _with_user(doors, _text(given, "access_token"), claims)
+    return _vouched(provider, claims)
+
+
+def _basic(client_id: str, secret: str) -> str:
+    """Both are encoded as in a form first (RFC 6749, 2.3.1)."""
+    pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
+    return f"Basic {b64encode(pair.encode()).decode()}"
+
+
+async def _with_user(doors: Doors, token: str, claims: dict[str, Any]) -> dict[str, Any]:
+    """The claims with what the issuer keeps out of ID tokens, as it may (OpenID Connect Core, 5.4)."""
+    answer = await _ask("GET", doors.user, headers={"authorization": f"Bearer {token}", "accept": "application/json"})
+    if answer.status_code != 200:
+        return claims
+    found = _object(answer)
+    if found.get("sub") != claims["sub"]:  # somebody else's, given for this token: 5.3.4
+        raise VouchingFailed
+    return {**found, **claims}
 
 
 async def _claims(provider: Provider, doors: Doors, token: str, nonce: str) -> dict[str, Any]:

@@ -94,6 +94,29 @@ async def test_github_is_known_by_number_and_its_verified_primary_address(house:
     assert (await sign_in(visitor(house), "github")).json()["user_id"] == str(user.id), "hole 6: a name is nobody"
 
 
+@pytest.mark.parametrize("where", ["header", "form"])
+async def test_the_secret_goes_where_the_issuer_takes_it(house: House, voucher: Voucher, where: str) -> None:
+    voucher.secret_in = where
+    assert (await sign_in(visitor(house))).status_code == 200
+
+
+async def test_an_issuer_that_keeps_the_address_out_of_the_token_is_asked_for_it(
+    house: House, voucher: Voucher
+) -> None:
+    user = await account(house, ANNA)
+    voucher.told_apart = {}
+    assert (await sign_in(visitor(house))).json()["user_id"] == str(user.id)
+
+
+async def test_an_address_of_another_subject_links_nothing(house: House, voucher: Voucher) -> None:
+    """Seen red with the two subjects not compared."""
+    await account(house, ANNA)
+    voucher.told_apart = {"sub": "somebody-else"}
+    answer = await sign_in(visitor(house))
+    assert (answer.status_code, answer.json()["error_code"]) == (401, "oauth_failed")
+    assert await house.facts(ProviderLinked) == []
+
+
 async def test_the_request_carries_pkce_state_nonce_and_our_own_address(house: House, voucher: Voucher) -> None:
     client = visitor(house, host="evil.example")
     asked = query_of(await begin(client))
