@@ -103,8 +103,8 @@ def commands(app: App) -> str:
     """A table for every module that brings commands."""
     get_group: Callable[[Any], Any] = import_module("typer.main").get_group
     return "\n".join(
-        f"### `nexus {module.name}`\n\n"
-        + table(("command", "does"), list(_commands(module.name, get_group(module.commands))))
+        f"### `nexus {module.command}`\n\n"
+        + table(("command", "does"), list(_commands(module.command, get_group(module.commands))))
         for module in app.modules
         if module.commands is not None
     )

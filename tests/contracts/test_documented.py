@@ -33,7 +33,7 @@ def commands(path: str, group: object) -> list[str]:
 def every_command(app: App) -> list[str]:
     own = {name: get_group(import_module(f"nexuscore.cli.{place}").commands) for name, (place, _) in COMMANDS.items()}
     found = [name for each, group in own.items() for name in commands(each, group.commands[each])]
-    groups = {module.name: get_group(module.commands) for module in app.modules if module.commands is not None}
+    groups = {module.command: get_group(module.commands) for module in app.modules if module.commands is not None}
     return found + [name for each, group in groups.items() for name in commands(each, group)]
 
 
