@@ -8,10 +8,11 @@ import pytest
 
 from nexuscore.kernel.access import ACCOUNT, Actor
 from nexuscore.kernel.app import App
-from nexuscore.kernel.http.auth import Identity
+from nexuscore.kernel.http.auth import DevelopmentToken, Identity, development_token
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.module import Module
-from nexuscore.kernel.testing import Client, House, Personas
+from nexuscore.kernel.tables import APP_ROLE
+from nexuscore.kernel.testing import Client, Databases, House, Personas, RolledBack
 from tests.kernel.doors import module as doors
 
 pytestmark = pytest.mark.anyio
@@ -55,6 +56,23 @@ async def test_a_key_passes_where_it_was_made_for(house: House, alice: Client) -
     assert await passed(alice) == {"raw": 200, "fresh": 403, "fresh-ctx": 401, "mine": 403, "all": 200}
     house.app.authenticator = Dressed(kind="key", permissions=frozenset({ACCOUNT}))
     assert await passed(alice) == {"raw": 403, "fresh": 401, "fresh-ctx": 403, "mine": 200, "all": 200}
+
+
+async def test_the_development_token_stands_before_a_module_for_identity_in_development_alone(
+    composed: App, databases: Databases
+) -> None:
+    behind = DevelopmentToken(behind=Personas())
+    house = House(composed, "", "")
+    composed.authenticator = behind
+    await composed.start(database=RolledBack(databases.server.dsn(await databases.shared(composed), APP_ROLE)))
+    try:
+        token = development_token(composed)
+        assert (await passed(house.client(token)))["raw"] == 200
+        assert (await passed(house.client("alice")))["raw"] == 200
+        assert (await passed(house.client(token + "x")))["raw"] == 401
+        assert (await passed(house.client()))["raw"] == 401
+    finally:
+        await composed.stop()
 
 
 async def test_a_refused_door_says_why(house: House, alice: Client, bob: Client) -> None:

@@ -183,6 +183,30 @@ async def test_no_cors_unless_set(alice: Client) -> None:
     assert "access-control-allow-origin" not in answer.headers
 
 
+class TestCors:
+    """With an origin in the settings, its pages may read; nobody else's."""
+
+    @pytest.fixture
+    def settings(self) -> dict[str, str]:
+        return {"NEXUS_CORS_ORIGINS": "https://app.example"}
+
+    async def test_a_named_origin_may_ask_and_read(self, alice: Client) -> None:
+        origin = {"origin": "https://app.example"}
+        asked = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+        first = await alice.request("OPTIONS", "/notes", headers={**origin, **asked})
+        assert first.status_code == 204
+        assert first.headers["access-control-allow-headers"] == "authorization"
+        for answer in (first, await alice.get("/notes", headers=origin), await alice.get("/nowhere", headers=origin)):
+            assert answer.headers["access-control-allow-origin"] == "https://app.example"
+            assert answer.headers["vary"] == "Origin"
+
+    @pytest.mark.parametrize("origin", ["https://evil.example", "https://app.example.evil.example", "null", "*"])
+    async def test_another_origin_may_not(self, alice: Client, origin: str) -> None:
+        asked = {"origin": origin, "access-control-request-method": "POST"}
+        assert (await alice.request("OPTIONS", "/notes", headers=asked)).status_code == 405
+        assert "access-control-allow-origin" not in (await alice.get("/notes", headers={"origin": origin})).headers
+
+
 async def test_a_denial_is_a_fact_and_another_tenants_row_is_not_there(
     house: House, alice: Client, bob: Client, charlie: Client
 ) -> None:

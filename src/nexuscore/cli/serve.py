@@ -104,7 +104,7 @@ def _greet(app: "App", listener: socket.socket, greetings: list[str], *, again: 
         "data": str(Path(app.kernel.data).resolve()),
     }
     if isinstance(app.authenticator, DevelopmentToken) and app.kernel.env != "production":
-        lines["token"] = f"{development_token(app)}   (no module signs people in yet: send it as a bearer token)"
+        lines["token"] = f"{development_token(app)}   (for development: a bearer token that may do everything)"
     typer.echo(f"\n{app.kernel.title} on NexusCore {__version__}, {app.kernel.env}. Ctrl-C stops it.")
     typer.echo("".join(f"  {name:8} {value}\n" for name, value in lines.items()))
     typer.echo("".join(f"  {line}\n" for line in greetings))

@@ -272,7 +272,10 @@ class _Transaction(AbstractAsyncContextManager[Db, None]):
         self._connection: Any = None
 
     async def __aenter__(self) -> Db:
-        self._connection = await self._pool.acquire()
+        try:
+            self._connection = await self._pool.acquire()
+        except OSError as error:
+            raise DatabaseError from error
         try:
             await self._connection.execute(self._scope.begin)
         except BaseException as error:
@@ -374,7 +377,7 @@ def translated(error: Exception) -> NexusError | None:
             | asyncpg.CannotConnectNowError()
             | asyncpg.AdminShutdownError()
             | asyncpg.InterfaceError()
-            | OSError()
+            | ConnectionError()
         ):
             return DatabaseError()
         case _:

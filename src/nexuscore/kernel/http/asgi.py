@@ -15,6 +15,7 @@ from nexuscore.kernel.errors import (
     RequestTimeout,
 )
 from nexuscore.kernel.http.answers import Headers, Reply, problem
+from nexuscore.kernel.http.cors import allowance, preflight
 from nexuscore.kernel.http.documents import document, document_routes
 from nexuscore.kernel.http.exchange import Exchange, client_ip
 from nexuscore.kernel.http.health import health_routes
@@ -105,6 +106,7 @@ class Edge:
         self._document: dict[str, Any] | None = None
         settings = app.kernel
         self._trusted = tuple(settings.trusted_proxies)
+        self._origins = frozenset(settings.cors_origins)
         self._always = list(SECURITY_HEADERS)
         if settings.public_url.startswith("https://"):
             self._always.append(HSTS)
@@ -129,15 +131,18 @@ class Edge:
         exchange = self._begin(scope, receive)
         error: Exception | None = None
         try:
-            route, path = self._switch.find(exchange.method, exchange.path)
-            exchange.route = route.path
-            async with asyncio.timeout(self._app.kernel.request_timeout_s):
-                reply = await route.run(exchange, path)
+            reply = preflight(exchange, self._origins) or await self._run(exchange)
         except Exception as raised:  # noqa: BLE001 - the edge answers whatever happened
             error = raised
             reply = self._problem(exchange, raised)
         await self._send(exchange, reply, send)
         self._note(exchange, reply, perf_counter() - started, error)
+
+    async def _run(self, exchange: Exchange) -> Reply:
+        route, path = self._switch.find(exchange.method, exchange.path)
+        exchange.route = route.path
+        async with asyncio.timeout(self._app.kernel.request_timeout_s):
+            return await route.run(exchange, path)
 
     def _begin(self, scope: Message, receive: Any) -> Exchange:
         settings = self._app.kernel
@@ -179,6 +184,7 @@ class Edge:
             (b"x-request-id", exchange.request_id.encode()),
             (b"traceparent", exchange.traceparent.encode()),
             *(self._beside(reply.headers) if reply.headers else self._always),
+            *allowance(exchange, self._origins),
         ]
         if reply.body:
             headers.append((b"content-type", reply.media.encode()))

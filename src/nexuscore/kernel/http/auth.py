@@ -41,15 +41,27 @@ class Authenticator(ABC):
 
 
 class DevelopmentToken(Authenticator):
-    """One token, kept in the data folder, that may do everything. Never in production."""
+    """One token, kept in the data folder, that may do everything: in development, and nowhere else.
+
+    With a module for identity `behind` it, everything that is not this token is that module's to judge.
+    """
+
+    def __init__(self, behind: Authenticator | None = None) -> None:
+        self._behind = behind
+
+    def schemes(self) -> dict[str, dict[str, object]]:
+        """Those of the module behind, or a bearer token."""
+        return super().schemes() if self._behind is None else self._behind.schemes()
 
     async def identify(self, app: "App", exchange: Exchange) -> Identity:
         """The development user, in the organisation the header names or the one there is."""
-        given = exchange.headers.get("authorization")
-        if given is None:
-            return Identity(replace(ANONYMOUS, ip=exchange.ip))
+        given = exchange.headers.get("authorization", "")
         scheme, _, token = given.partition(" ")
         if scheme.lower() != "bearer" or not same(token.strip(), development_token(app)):
+            if self._behind is not None:
+                return await self._behind.identify(app, exchange)
+            if not given:
+                return Identity(replace(ANONYMOUS, ip=exchange.ip))
             raise AuthenticationError(code="invalid_token")
         org = exchange.headers.get(ORG_HEADER)
         return Identity(
