@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,14 +22,13 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 OURS = re.compile(r"(NEXUS_|DATABASE_)")
 
 
-@pytest.fixture(scope="session")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@contextmanager
+def served(app: str, data: Path, port: int = 0, **settings: str) -> Iterator[str]:
     """Where `nexus serve` answers, on an empty database."""
     environ = {name: value for name, value in os.environ.items() if not OURS.match(name)}
-    environ |= {"NEXUS_DEV_TOKEN": TOKEN, "NEXUS_ENV": "test", "NEXUS_LOG_LEVEL": "warning"}
-    options = ["--app", "tests.browser.app:app", "--port", "0", "--data", str(tmp_path_factory.mktemp("data"))]
+    environ |= {"NEXUS_ENV": "test", "NEXUS_LOG_LEVEL": "warning", **settings}
     server = subprocess.Popen(
-        [sys.executable, "-m", "nexuscore.cli", "serve", *options],
+        [sys.executable, "-m", "nexuscore.cli", "serve", "--app", app, "--port", str(port), "--data", str(data)],
         cwd=ROOT,
         env=environ,
         stdout=subprocess.PIPE,
@@ -49,6 +49,13 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.communicate(timeout=60)
 
 
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the notes and doors are."""
+    with served("tests.browser.app:app", tmp_path_factory.mktemp("data"), NEXUS_DEV_TOKEN=TOKEN) as found:
+        yield found
+
+
 @dataclass(slots=True)
 class Browser:
     """Chromium on the server's pages, and what it complained about and asked for meanwhile."""
@@ -66,10 +73,13 @@ class Browser:
         return [entry["message"] for entry in self._log("browser")]
 
     def hosts(self) -> set[str]:
-        """The hosts that were asked for anything since this was last called."""
+        """The hosts that were asked for anything since anybody looked."""
+        return {urlsplit(url).netloc for url in self.requests() if urlsplit(url).scheme not in ("about", "data")}
+
+    def requests(self) -> list[str]:
+        """The addresses that were asked for since anybody looked."""
         messages = [json.loads(entry["message"])["message"] for entry in self._log("performance")]
-        urls = [each["params"]["request"]["url"] for each in messages if each["method"] == "Network.requestWillBeSent"]
-        return {urlsplit(url).netloc for url in urls if urlsplit(url).scheme not in ("about", "data")}
+        return [each["params"]["request"]["url"] for each in messages if each["method"] == "Network.requestWillBeSent"]
 
     def _log(self, name: str) -> list[dict[str, str]]:
         found: list[dict[str, str]] = self.driver.get_log(name)  # type: ignore[no-untyped-call]  # Selenium left it so
