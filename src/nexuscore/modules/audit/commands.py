@@ -32,8 +32,8 @@ def verify(
     """
     run, found = asyncio.run(_verify(ctx.obj, Token.parse(against) if against else None))
     typer.echo(
-        f"{run.in_database + run.in_archive:,} events in {run.seals:,} seals are as they were sealed:"
-        f" {run.in_database:,} in the database, {run.in_archive:,} in the archive."
+        f"{run.in_database:,} events in the database and {run.in_archive:,} in the archive are as they were sealed."
+        f" Seals: {run.seals:,}."
     )
     if run.let_go:
         typer.echo(f"{run.let_go:,} are no longer in the archive.")
