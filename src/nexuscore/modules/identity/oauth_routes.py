@@ -32,7 +32,7 @@ FreshCaller = Annotated[Ctx, SignedIn(fresh=True)]
 
 
 @flows.get("", answer=ProvidersOut)
-async def list_providers(exchange: Anybody) -> ProvidersOut:
+async def list_sign_in_providers(exchange: Anybody) -> ProvidersOut:
     """The providers people may sign in with."""
     return ProvidersOut(data=[ProviderOut(**each) for each in oauth.shown(exchange.app)])
 
