@@ -107,9 +107,7 @@ async def shown(ctx: Ctx, offer: Any) -> InvitationOffer:
 
 async def accept(ctx: Ctx, offer: Any) -> Membership:
     """Join. Of many who accept at once, one does."""
-    if ctx.actor.kind != "user" or ctx.actor.id is None:
-        raise PeopleOnly
-    person = await identity.user(ctx, ctx.actor.id)
+    person = await people.require_person(ctx)
     if person.email != offer.email:
         raise NotAddressee
     if person.email_verified_at is None:
@@ -137,9 +135,7 @@ async def decline(ctx: Ctx, offer: Any) -> None:
 
 
 async def _own_address(ctx: Ctx) -> str:
-    if ctx.actor.kind != "user" or ctx.actor.id is None:
-        raise PeopleOnly
-    person = await identity.user(ctx, ctx.actor.id)
+    person = await people.require_person(ctx)
     if person.email is None or person.email_verified_at is None:
         raise NotFoundError
     return person.email

@@ -89,6 +89,7 @@ async def invite(ctx: Ctx, org: Organisation, new: NewInvitation) -> Invitation:
     if person is not None and await people.find(ctx, org.id, person.id) is not None:
         raise AlreadyMember
     await _require_room(ctx)
+    inviter = await people.acting(ctx)
     await ctx.db.execute(_EXPIRE, address=new.email, now=ctx.now)
     token = new_token("nxi_")
     invitation = await ctx.db.first(
@@ -99,7 +100,7 @@ async def invite(ctx: Ctx, org: Organisation, new: NewInvitation) -> Invitation:
         token_hash=token.hash,
         expires_at=_until(ctx, org),
         sent_at=ctx.now,
-        invited_by=ctx.actor.id if ctx.actor.kind == "user" else None,
+        invited_by=inviter.id if inviter is not None else None,
     )
     if invitation is None:
         raise AlreadyInvited

@@ -94,10 +94,8 @@ async def by_slug(ctx: Ctx, slug: str) -> tuple[UUID, str]:
 
 async def create(ctx: Ctx, new: NewOrganisation) -> OrganisationOut:
     """Make an organisation. Whoever makes it is its first owner."""
-    if ctx.actor.kind != "user" or ctx.actor.id is None:
-        raise PeopleOnly
     settings = ctx.app.settings[OrgsSettings]
-    person = await identity.user(ctx, ctx.actor.id)
+    person = await people.require_person(ctx)
     _check(ctx, new.uen, new.gst_registered, new.gst_number)
     if (billing_email := new.billing_email or person.email) is None:
         raise ValidationError.of([Fault("billing_email", "missing", "This field is required.")])
@@ -114,11 +112,11 @@ async def create(ctx: Ctx, new: NewOrganisation) -> OrganisationOut:
                 settings=preferences.merged(ctx.app, {}, new.settings),
                 trial_ends_at=ctx.now + timedelta(days=settings.trial_days) if settings.trial_days else None,
                 created_at=ctx.now,
-                created_by=ctx.actor.id,
+                created_by=person.id,
                 **given,
             )
         inside.emit(OrganisationCreated(organisation_id=org.id, name=org.name, slug=org.slug))
-        await people.add(inside, org.id, ctx.actor.id, Role("owner", None, frozenset()))
+        await people.add(inside, org.id, person.id, Role("owner", None, frozenset()))
         await people.begin_here(ctx, org.id)
         return await shown(inside, org)
 
@@ -177,10 +175,10 @@ async def switch(ctx: Ctx, org: Organisation) -> None:
 
 
 async def _tell_owners(ctx: Ctx, org: Organisation, owners: list[UUID]) -> None:
-    actor = await identity.users(ctx, [ctx.actor.id]) if ctx.actor.kind == "user" and ctx.actor.id else []
+    actor = await people.acting(ctx)
     message = OrganisationClosed(
         organisation=org.name,
-        by=(actor[0].name or actor[0].email or org.name) if actor else org.name,
+        by=(actor.name or actor.email or org.name) if actor is not None else org.name,
         at=ctx.now,
         zone=org.time_zone,
         link=identity.page(ctx.app, "organisations"),

@@ -14,7 +14,7 @@ from nexuscore.kernel.tables import columns
 from nexuscore.modules import identity
 from nexuscore.modules.orgs import roles
 from nexuscore.modules.orgs.access import require_all, require_known
-from nexuscore.modules.orgs.errors import AlreadyMember, LastOwner, LimitReached, OwnershipNeedsConsent
+from nexuscore.modules.orgs.errors import AlreadyMember, LastOwner, LimitReached, OwnershipNeedsConsent, PeopleOnly
 from nexuscore.modules.orgs.events import MemberAdded, MemberLeft, MemberRemoved, MemberRoleChanged
 from nexuscore.modules.orgs.roles import Role
 from nexuscore.modules.orgs.schemas import MemberChange, MemberOut
@@ -43,6 +43,20 @@ class MemberLimit(ABC):
     @abstractmethod
     async def limit(self, ctx: Ctx) -> int | None:
         """The most members of the context's organisation; None for no limit."""
+
+
+async def acting(ctx: Ctx) -> identity.User | None:
+    """The person who acts; None for an API key, the system, and whoever has no account here."""
+    found = await identity.users(ctx, [ctx.actor.id]) if ctx.actor.kind == "user" and ctx.actor.id else []
+    return found[0] if found else None
+
+
+async def require_person(ctx: Ctx) -> identity.User:
+    """The person who acts; stop here when it is not one."""
+    person = await acting(ctx)
+    if person is None:
+        raise PeopleOnly
+    return person
 
 
 async def lock(ctx: Ctx, org_id: UUID) -> Organisation:

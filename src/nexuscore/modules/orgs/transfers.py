@@ -10,7 +10,7 @@ from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import AuthorizationError, Fault, NotFoundError, ValidationError
 from nexuscore.modules import identity, mail
 from nexuscore.modules.orgs import access, people
-from nexuscore.modules.orgs.errors import PeopleOnly, TransferPending, TransferVoid
+from nexuscore.modules.orgs.errors import TransferPending, TransferVoid
 from nexuscore.modules.orgs.events import (
     OwnershipTransferAccepted,
     OwnershipTransferCancelled,
@@ -49,10 +49,8 @@ async def get(ctx: Ctx, org_id: UUID) -> OwnershipTransfer:
 
 async def offer(ctx: Ctx, org: Organisation, new: NewTransfer) -> OwnershipTransfer:
     """Offer ownership to a member and mail it."""
-    if ctx.actor.kind != "user" or ctx.actor.id is None:
-        raise PeopleOnly
     await people.lock(ctx, org.id)
-    giver = await people.find(ctx, org.id, ctx.actor.id)
+    giver = await people.find(ctx, org.id, (await people.require_person(ctx)).id)
     if giver is None or giver.role != "owner":
         raise AuthorizationError(code="ownership_denied")
     taker = await people.find(ctx, org.id, new.user_id)

@@ -12,10 +12,11 @@ from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.testing import House
 from nexuscore.modules import identity, orgs
 from nexuscore.modules.identity.testing import Person, person
-from nexuscore.modules.orgs import access, rules
+from nexuscore.modules.orgs import access, answers, invitations, organisations, rules, transfers
 from nexuscore.modules.orgs.decisions import can_explain, explain
-from nexuscore.modules.orgs.errors import AboveYourself
+from nexuscore.modules.orgs.errors import AboveYourself, PeopleOnly
 from nexuscore.modules.orgs.memberships import StoredMemberships
+from nexuscore.modules.orgs.schemas import NewInvitation, NewOrganisation, NewTransfer
 from nexuscore.modules.orgs.tables import ROLES
 from nexuscore.modules.orgs.testing import Org, found
 
@@ -153,3 +154,25 @@ async def test_a_session_begins_where_somebody_has_been_longest(house: House, ac
     assert await ask(house.app, ben.id) == other.id
     await ben.client.delete(other.path())
     assert await ask(house.app, ben.id) == acme.id
+
+
+async def test_what_takes_a_person_is_refused_to_a_key(house: House, acme: Org, ben: Person) -> None:
+    """An API key of the organisation invites, since it was made for it; it founds, accepts and hands over nothing."""
+    await acme.joined(ben)
+    key = Actor("key", uuid4(), frozenset({*access.organisation_permissions(house.app)}))
+    async with house.app.context(org=acme.id, actor=key) as ctx:
+        row = await organisations.organisation(ctx, acme.id)
+        sent = await invitations.invite(ctx, row, NewInvitation(email="x@example.com"))
+        assert sent.invited_by is None
+        for refused in (
+            organisations.create(ctx, NewOrganisation(name="x")),
+            organisations.switch(ctx, row),
+            transfers.offer(ctx, row, NewTransfer(user_id=ben.id)),
+        ):
+            with pytest.raises(PeopleOnly):
+                await refused
+        assert await answers.mine(ctx) == []
+    carl = await person(house, "x@example.com")
+    [offer] = (await carl.client.get("/invitations")).json()
+    assert offer["invited_by_name"] is None
+    assert (await carl.client.post(f"/invitations/{offer['id']}/accept")).status_code == 200
