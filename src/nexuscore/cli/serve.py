@@ -52,6 +52,8 @@ def serve(
     for warning in app.settings.warnings:
         _log.warning("setting_unknown", setting=warning)
     listener = _listener(app.kernel, host, port) if inherited is None else socket.socket(fileno=inherited)
+    if "public_url" not in app.kernel.model_fields_set:
+        app.kernel = app.kernel.model_copy(update={"public_url": _address(listener)})
     ready = partial(_greet, app, listener, again=again)
     project.run(process.serve(app, listener, workers=workers, migrated=migrated, ready=ready), fast=True)
 

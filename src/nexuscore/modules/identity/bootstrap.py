@@ -45,7 +45,8 @@ class BootstrapGreeting(Greeting):
                 return []
             link = await new_link(ctx)
         minutes = app.settings[IdentitySettings].bootstrap_minutes
-        return [f"Nobody is an admin yet. Within {minutes} minutes, open {link}"]
+        how = "open" if app.settings[IdentitySettings].pages_url else "POST to /api/v1/auth/bootstrap the token of"
+        return [f"Nobody is an admin yet. Within {minutes} minutes, {how} {link}"]
 
 
 async def new_link(ctx: Ctx) -> str:
