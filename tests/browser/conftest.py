@@ -2,12 +2,8 @@
 
 import json
 import os
-import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,37 +12,10 @@ from urllib.parse import urlsplit
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
-ROOT = Path(__file__).parents[2]
+from tests.serving import served
+
 TOKEN = "a-token-for-the-browser-test"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-OURS = re.compile(r"(NEXUS_|DATABASE_)")
-
-
-@contextmanager
-def served(app: str, data: Path, port: int = 0, **settings: str) -> Iterator[str]:
-    """Where `nexus serve` answers, on an empty database."""
-    environ = {name: value for name, value in os.environ.items() if not OURS.match(name)}
-    environ |= {"NEXUS_ENV": "test", "NEXUS_LOG_LEVEL": "warning", **settings}
-    server = subprocess.Popen(
-        [sys.executable, "-m", "nexuscore.cli", "serve", "--app", app, "--port", str(port), "--data", str(data)],
-        cwd=ROOT,
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    said: list[str] = []
-    assert server.stdout is not None
-    try:
-        for line in server.stdout:
-            said.append(line)
-            if found := re.search(r"^  address +(http://\S+)", line):
-                yield found[1]
-                return
-        pytest.fail(f"nexus serve did not start:\n{''.join(said)}")
-    finally:
-        server.terminate()
-        server.communicate(timeout=60)
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,9 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.browser import issuer
-from tests.browser.conftest import Browser, served
+from tests.browser.conftest import Browser
 from tests.docs.blocks import free_port
+from tests.serving import served
 
 PAGE = "/api/docs"
 START = "/api/v1/auth/oauth/acme/start"
@@ -29,7 +30,7 @@ def people(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
     with issuer.serving(package, free_port(), f"{address}/api/v1/auth/oauth/acme/callback") as issued:
         provider = {"name": "acme", "issuer": issued, "client_id": issuer.CLIENT_ID, "client_secret": issuer.SECRET}
         settings = {"NEXUS_PUBLIC_URL": address, "NEXUS_IDENTITY_PROVIDERS": json.dumps([provider])}
-        with served("tests.browser.people:app", tmp_path_factory.mktemp("data"), port, **settings) as found:
+        with served("tests.people:app", tmp_path_factory.mktemp("data"), port, **settings) as found:
             assert found == address
             yield address
 

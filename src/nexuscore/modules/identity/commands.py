@@ -6,14 +6,9 @@ import typer
 
 from nexuscore.kernel import process
 from nexuscore.kernel.app import App
-from nexuscore.modules.identity import bootstrap
+from nexuscore.modules.identity import bootstrap, texts
 
 commands = typer.Typer(help="Look after people's accounts.", no_args_is_help=True)
-
-
-@commands.callback()
-def _group() -> None:
-    """Keep `bootstrap` a command of its own while it is the only one."""
 
 
 @commands.command("bootstrap")
@@ -25,3 +20,18 @@ def print_link(ctx: typer.Context) -> None:
 async def _link(app: App) -> str:
     async with process.opened(app, "nexus identity"), app.context() as ctx:
         return await bootstrap.new_link(ctx)
+
+
+@commands.command("texts")
+def list_texts(ctx: typer.Context) -> None:
+    """List the text messages that were kept here because nobody sends any: the last day's, the newest last."""
+    kept = asyncio.run(_texts(ctx.obj))
+    for number, text in kept:
+        typer.echo(f"{number}  {text}")
+    if not kept:
+        typer.echo("No text message was kept.")
+
+
+async def _texts(app: App) -> list[tuple[str, str]]:
+    async with process.opened(app, "nexus identity"), app.context() as ctx:
+        return [(number, text) for _, number, text in await texts.kept(ctx)]

@@ -1,4 +1,4 @@
-"""People and organisations, for a browser that signs in."""
+"""People and organisations, served to whoever comes over HTTP."""
 
 from nexuscore.kernel.app import compose
 from nexuscore.modules.identity.module import module as identity

@@ -1,0 +1,45 @@
+"""`nexus serve` in a process of its own."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OURS = re.compile(r"(NEXUS_|DATABASE_)")
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """The environment without what it says of us, and with these settings."""
+    environ = {name: value for name, value in os.environ.items() if not OURS.match(name)}
+    return environ | {"NEXUS_ENV": "test", "NEXUS_LOG_LEVEL": "warning", **settings}
+
+
+@contextmanager
+def served(app: str, data: Path, port: int = 0, **settings: str) -> Iterator[str]:
+    """Where `nexus serve` answers, on an empty database."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "nexuscore.cli", "serve", "--app", app, "--port", str(port), "--data", str(data)],
+        cwd=ROOT,
+        env=environment(**settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    said: list[str] = []
+    assert server.stdout is not None
+    try:
+        for line in server.stdout:
+            said.append(line)
+            if found := re.search(r"^  address +(http://\S+)", line):
+                yield found[1]
+                return
+        pytest.fail(f"nexus serve did not start:\n{''.join(said)}")
+    finally:
+        server.terminate()
+        server.communicate(timeout=60)
