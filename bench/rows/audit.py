@@ -17,7 +17,7 @@ from bench.figures import Figure, Target
 from bench.load import load, request
 from bench.row import Row, Run
 from bench.stage import TOKEN, family, folder, free_port, running, wait_for
-from bench.told import TABLE, app
+from bench.told.main import TABLE, app
 from nexuscore.kernel import migrate, postgres
 from nexuscore.kernel.tables import APP_ROLE
 
@@ -87,7 +87,7 @@ def _serving(database: postgres.Server) -> Iterator[tuple[psutil.Process, int]]:
     port = free_port()
     dsn, owner = database.dsn(user=APP_ROLE), database.dsn()
     environment = {"PORT": str(port), "DATABASE_URL": dsn, "DATABASE_OWNER_URL": owner, "NEXUS_DEV_TOKEN": TOKEN}
-    with running([sys.executable, "-m", "bench.told"], environment) as server:
+    with running([sys.executable, "-m", "bench.told.main"], environment) as server:
         wait_for(server, port, "/health/ready")
         yield server, port
 

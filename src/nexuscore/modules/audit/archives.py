@@ -32,7 +32,7 @@ from nexuscore.modules.audit.tables import ArchivedPart, Seal
 
 PART_BYTES = 16_000_000
 FORMAT = "nexus-events-1"
-_PAGE = 1000
+_PAGE = 500
 _LOCK = 0x61726368  # held by whoever moves events, shared by whoever reads both places
 
 _INSERT = insert(ArchivedPart)
@@ -281,10 +281,14 @@ async def pruned(ctx: Ctx, month: Moved) -> None:
 
 
 async def _prune_part(app: App, file: ArchivedPart, over: set[str]) -> Part:
-    kept = [line for line in await lines(app, file) if json.loads(line)["type"] not in over]
+    kept = await asyncio.to_thread(_without, await lines(app, file), over)
     header = gzip.decompress(await store.get(app, file.file)).split(b"\n", 1)[0]
     types = {type: number for type, number in file.types.items() if type not in over}
     return await _keep(app, file.month, file.part, file.version + 1, header, kept, types)
+
+
+def _without(events: list[bytes], over: set[str]) -> list[bytes]:
+    return [line for line in events if json.loads(line)["type"] not in over]
 
 
 def _over(app: App, month: date, files: list[ArchivedPart], now: datetime) -> set[str]:

@@ -24,7 +24,7 @@ from nexuscore.modules.audit.rows import TEXTS, Entry, Place, canonical
 from nexuscore.modules.audit.schemas import SealOut
 from nexuscore.modules.audit.tables import Seal
 
-BATCH = 1000
+BATCH = 250  # hashed in some milliseconds, in which this process answers nobody
 PURPOSE = "audit.seal"
 WITNESS = "newest-seal"  # the store's copy
 BEGINNING: Place = (0, UUID(int=0))

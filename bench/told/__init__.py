@@ -1,0 +1,1 @@
+"""An app of two operations, for what a fact adds to one."""
