@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from nexuscore.kernel.app import App
+from nexuscore.kernel.log import get_logger
 from nexuscore.modules.identity.settings import IdentitySettings
 
+_log = get_logger(__name__)
 _LONGEST_AGENT = 400
 
 
@@ -31,7 +33,11 @@ def country(app: App, ip: str | None) -> str | None:
     file = app.settings[IdentitySettings].geoip_file
     if file is None or ip is None:
         return None
-    found: Any = _reader(file).get(ip)
+    try:
+        found: Any = _reader(file).get(ip)
+    except (OSError, ValueError, RuntimeError) as error:  # nobody is kept out by a file that only decorates
+        _log.warning("countries_unreadable", file=str(file), error=str(error))
+        return None
     return found.get("country", {}).get("iso_code") if isinstance(found, dict) else None
 
 

@@ -14,7 +14,7 @@ from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.http import Can, Routes
 from nexuscore.kernel.module import Module
 from nexuscore.kernel.testing import ORG_A, ORG_B, House
-from nexuscore.modules.identity import Grants, Memberships, switch_org
+from nexuscore.modules.identity import Grants, Memberships, devices, switch_org
 from nexuscore.modules.identity.module import module
 from nexuscore.modules.identity.testing import QUICK, person, sign_in, visitor
 from nexuscore.modules.mail.module import module as mail
@@ -161,3 +161,14 @@ async def test_a_session_shows_its_country(house: House) -> None:
     await sign_in(visitor(house, ip="100.64.0.1"), anna.email)
     listed = (await anna.client.get("/me/sessions")).json()["data"]
     assert [each["country"] for each in listed] == [None, "PL"]
+
+
+@pytest.mark.parametrize("content", [b"this is no database", None])
+def test_a_broken_database_of_countries_keeps_nobody_out(
+    composed: App, settings: dict[str, str], content: bytes | None
+) -> None:
+    file = Path(settings["NEXUS_IDENTITY_GEOIP_FILE"])
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+    assert devices.country(composed, "203.0.113.7") is None
