@@ -1,6 +1,6 @@
 """What is tried against one operation, and what must come of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +21,7 @@ class Call:
     route: CtxRoute
     parameters: dict[str, Any]
     body: Any
+    empty: list[str] = field(default_factory=list)
 
     async def by(self, client: Client, **headers: str) -> httpx2.Response:
         """Send it as somebody."""
@@ -33,8 +34,8 @@ class Call:
     def swapped(self, name: str, stranger: "Call") -> "Call":
         """The same with one id, of the path or of the body, of the stranger's."""
         if name in self.parameters:
-            return Call(self.route, {**self.parameters, name: stranger.parameters[name]}, self.body)
-        return Call(self.route, self.parameters, {**self.body, name: stranger.body[name]})
+            return replace(self, parameters={**self.parameters, name: stranger.parameters[name]})
+        return replace(self, body={**self.body, name: stranger.body[name]})
 
     @property
     def ids(self) -> list[str]:
@@ -45,6 +46,11 @@ class Call:
     def ids_in_body(self) -> list[str]:
         """The fields of the body that name something."""
         return [name for name in self.body if name.endswith("_id")] if isinstance(self.body, dict) else []
+
+    @property
+    def was_empty(self) -> bool:
+        """Whether a stranger was answered with an empty list, which denies too, if ours is not empty."""
+        return bool(self.empty)
 
     @property
     def permission(self) -> str | None:
@@ -68,6 +74,7 @@ async def try_everybody(neighbours: Neighbours, route: CtxRoute, probe: Probe) -
         await try_lower_roles(neighbours, ours)
     answer = await ours.by(us.client)
     assert answer.status_code < 400, f"the control failed: {answer.status_code} {answer.text}"
+    assert not ours.was_empty or answer.json()["data"], "the control failed: the list is empty for us too"
 
 
 async def try_other_tenants(neighbours: Neighbours, ours: Call, theirs: Call) -> None:
@@ -110,7 +117,10 @@ async def try_list(neighbours: Neighbours, route: CtxRoute, made_by: CtxRoute, p
 
 
 async def denied(call: Call, client: Client, *statuses: int, **headers: str) -> None:
-    """The call is refused with one of these statuses."""
+    """The call is refused with one of these statuses; where something is not there, a list of it may be empty."""
     answer = await call.by(client, **headers)
+    if answer.status_code == 200 and 404 in statuses and answer.json().get("data") == []:
+        call.empty.append(answer.text)
+        return
     assert answer.status_code in statuses, f"{answer.status_code} instead of {statuses}: {answer.text}"
     assert answer.json()["success"] is False

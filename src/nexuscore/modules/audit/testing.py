@@ -38,7 +38,7 @@ _SEAL = (
 
 
 async def _sealed(house: House, client: Client) -> Made:
-    async with house.app.context() as ctx:
+    async with house.app.context(across=True) as ctx:
         await ctx.db.raw(_SEAL)
     return {}, None
 

@@ -2,15 +2,19 @@
 
 import base64
 import hmac
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from typing import Any
+from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from nexuscore.kernel import clock
-from nexuscore.kernel.testing import House
+from nexuscore.kernel.testing import Client, House
+from nexuscore.modules.inbox import service
+from nexuscore.modules.inbox.slots import Received
 
 Headers = dict[str, str]
 
@@ -71,3 +75,29 @@ def _time(at: datetime | None) -> str:
 
 def _hex(secret: str, signed: bytes) -> str:
     return hmac.digest(secret.encode(), signed, "sha256").hex()
+
+
+# --- probes: what tests/isolation needs to call every operation -----------------------------------
+
+Made = tuple[dict[str, Any], Any]
+
+
+def _message(body: Any = None) -> Callable[[House, Client], Awaitable[Made]]:
+    """A message that came in a moment ago."""
+
+    async def probe(house: House, client: Client) -> Made:
+        event = Received(event_id=uuid4().hex, type="probe", raw=b"{}")
+        async with house.app.context() as ctx:
+            await service.store(ctx, "generic", [event])
+        listed = (await client.get("/inbox/messages?limit=1")).json()["data"]
+        return {"message_id": listed[0]["id"]}, body
+
+    return probe
+
+
+PROBES = {
+    "read_message": _message(),
+    "replay_message": _message(),
+    "mark_message_processed": _message(),
+    "mark_message_failed": _message({"error": "probe"}),
+}

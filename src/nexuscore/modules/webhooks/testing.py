@@ -1,7 +1,7 @@
 """For tests about webhooks: a receiver that is really called, and time that passes at once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from nexuscore.kernel.db import Scope
-from nexuscore.kernel.testing import House
+from nexuscore.kernel.testing import Client, House
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +114,52 @@ async def hurry(house: House) -> None:
         await db.raw("UPDATE webhook_endpoints SET rest_until = NULL")
         await db.raw("UPDATE pgqueuer SET execute_after = now() WHERE status = 'queued'")
     await house.drain()
+
+
+# --- probes: what tests/isolation needs to call every operation -----------------------------------
+
+Made = tuple[dict[str, Any], Any]
+
+
+async def _new_endpoint(house: House, client: Client) -> Made:
+    return {}, {"url": "https://example.com/hook", "filters": ["*"]}
+
+
+def _endpoint(body: Any = None) -> Callable[[House, Client], Awaitable[Made]]:
+    async def probe(house: House, client: Client) -> Made:
+        made = await client.post("/webhooks/endpoints", (await _new_endpoint(house, client))[1])
+        assert made.status_code == 201, made.text
+        return {"endpoint_id": made.json()["id"]}, body
+
+    return probe
+
+
+async def _delivery(house: House, client: Client) -> Made:
+    path, _ = await _endpoint()(house, client)
+    sent = await client.post(f"/webhooks/endpoints/{path['endpoint_id']}/test", {})
+    assert sent.status_code == 201, sent.text
+    return {"delivery_id": sent.json()["id"]}, None
+
+
+async def _event_type(house: House, client: Client) -> Made:
+    return {"type": (await client.get("/webhooks/event-types")).json()[0]["type"]}, None
+
+
+PROBES = {
+    "preview_event_type": _event_type,
+    "create_endpoint": _new_endpoint,
+    "read_endpoint": _endpoint(),
+    "change_endpoint": _endpoint({"description": "changed"}),
+    "delete_endpoint": _endpoint(),
+    "rotate_endpoint_secret": _endpoint({}),
+    "enable_endpoint": _endpoint(),
+    "disable_endpoint": _endpoint(),
+    "test_endpoint": _endpoint({}),
+    "recover_endpoint": _endpoint({"since": "2026-01-01T00:00:00Z"}),
+    "replay_endpoint": _endpoint({"since": "2026-01-01T00:00:00Z"}),
+    "read_endpoint_stats": _endpoint(),
+    "read_delivery": _delivery,
+    "list_attempts": _delivery,
+    "retry_delivery": _delivery,
+    "cancel_delivery": _delivery,
+}
