@@ -1,3 +1,16 @@
 """What every test in the repository shares."""
 
+import shutil
+import tempfile
+
+import pytest
+
 pytest_plugins = ["nexuscore.kernel.testing"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A folder of this run's own for `tmp_path`: as root, PostgreSQL passes through it as another user, and pytest
+    would close the common one whenever another run starts."""
+    if config.option.basetemp is None:
+        config.option.basetemp = tempfile.mkdtemp(prefix="nexus-pytest-")
+        config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
