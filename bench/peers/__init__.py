@@ -11,6 +11,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 INSTALLED = HERE.parent / ".peers"
 PYTHON = INSTALLED / "python"
+CELERY = INSTALLED / "celery"
 NESTJS = INSTALLED / "nestjs"
 
 
@@ -28,13 +29,21 @@ class Peer:
 
 
 def _install_python() -> None:
-    lock = HERE / "requirements.txt"
-    if _is_current(PYTHON, lock):
+    _install(PYTHON, HERE / "requirements.txt")
+
+
+def install_celery() -> None:
+    """Celery, and a Redis in a wheel, for the row about webhooks."""
+    _install(CELERY, HERE / "webhooks" / "requirements.txt")
+
+
+def _install(place: Path, lock: Path) -> None:
+    if _is_current(place, lock):
         return
-    _run(sys.executable, "-m", "venv", "--clear", str(PYTHON))
-    pip = [str(PYTHON / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    _run(sys.executable, "-m", "venv", "--clear", str(place))
+    pip = [str(place / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet"]
     _run(*pip, "install", "--require-hashes", "--requirement", str(lock))
-    _note(PYTHON, lock)
+    _note(place, lock)
 
 
 def _install_nestjs() -> None:
