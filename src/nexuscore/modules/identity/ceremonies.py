@@ -101,18 +101,18 @@ def creation_options(app: App, challenge: str, user: User, known: Sequence[Passk
 
 
 def request_options(app: App, challenge: str, known: Sequence[Passkey], *, verify: bool) -> dict[str, Any]:
-    """What to ask for when a passkey is shown: one of these, or any; with `verify`, only after a PIN or a finger."""
+    """What to ask for when a passkey is shown: one of these, or any; a PIN or a finger only if we are to `verify`."""
     from webauthn import generate_authentication_options
     from webauthn.helpers import options_to_json_dict
     from webauthn.helpers.structs import UserVerificationRequirement
 
-    required, preferred = UserVerificationRequirement.REQUIRED, UserVerificationRequirement.PREFERRED
+    required, discouraged = UserVerificationRequirement.REQUIRED, UserVerificationRequirement.DISCOURAGED
     options = generate_authentication_options(
         rp_id=party(app).domain,
         challenge=challenge.encode(),
         timeout=_timeout(app),
         allow_credentials=_descriptors(known),
-        user_verification=required if verify else preferred,
+        user_verification=required if verify else discouraged,
     )
     return options_to_json_dict(options)
 
