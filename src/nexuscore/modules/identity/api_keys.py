@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import bindparam, delete, insert, or_, select, update
 
 from nexuscore.kernel.access import ACCOUNT, EVERYTHING, require
 from nexuscore.kernel.crypto import hash_token, new_token
@@ -48,6 +48,7 @@ _LIVE = (
         or_(ApiKey.user_id.is_(None), User.state == "active"),
     )
 )
+_FORGET = delete(ApiKey).where(_OWN).returning(ApiKey.hash)
 _USED = update(ApiKey).where(ApiKey.id == bindparam("key_id")).values(last_used_at=bindparam("now"))
 
 
@@ -126,6 +127,12 @@ async def revoke(ctx: Ctx, key_id: UUID) -> None:
         raise NotFoundError
     memory(ctx.app).keys.forget(key.hash)
     ctx.emit(ApiKeyRevoked(key_id=key.id, user_id=key.user_id))
+
+
+async def forget(ctx: Ctx, user_id: UUID) -> None:
+    """Remove a person's keys: their account is closed."""
+    for row in await ctx.db.all(_FORGET, owner=user_id):
+        memory(ctx.app).keys.forget(row.hash)
 
 
 async def state_of(ctx: Ctx, key_hash: bytes) -> KeyState | None:

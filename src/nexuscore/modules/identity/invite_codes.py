@@ -23,12 +23,11 @@ from nexuscore.modules.identity.events import (
     InviteCodeCreated,
     InviteCodeRevoked,
     InviteCodeUsed,
-    PlatformRoleChanged,
     Unlocked,
 )
 from nexuscore.modules.identity.exchanges import begin, guard
 from nexuscore.modules.identity.limits import Limit, address_key
-from nexuscore.modules.identity.memory import memory
+from nexuscore.modules.identity.people import set_platform_role
 from nexuscore.modules.identity.roles import RANK
 from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.tables import User
@@ -60,7 +59,6 @@ _REVOKE = (
     .returning(InviteCode.id)
 )
 _LOCK = select(User).where(User.id == bindparam("taker")).with_for_update()
-_RAISE = update(User).where(User.id == bindparam("taker")).values(platform_role=bindparam("to"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +146,4 @@ async def _raise(ctx: Ctx, taker: UUID, role: str) -> str:
     user = await ctx.db.one(_LOCK, taker=taker)
     if RANK[user.platform_role] >= RANK[role]:
         return user.platform_role
-    await ctx.db.execute(_RAISE, taker=taker, to=role)
-    memory(ctx.app).sessions.clear()
-    ctx.emit(PlatformRoleChanged(user_id=taker, before=user.platform_role, after=role))
-    return role
+    return (await set_platform_role(ctx, user, role)).platform_role

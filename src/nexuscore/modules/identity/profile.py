@@ -13,7 +13,7 @@ from nexuscore.kernel.errors import Fault, ValidationError
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.jobs import Job, worker
 from nexuscore.modules import mail
-from nexuscore.modules.identity import factors, mails, sessions, single_use
+from nexuscore.modules.identity import api_keys, factors, mails, sessions, single_use
 from nexuscore.modules.identity.directory import user as one_user, user_by_email
 from nexuscore.modules.identity.emails import mailbox, normalise_email
 from nexuscore.modules.identity.errors import SecretInvalid
@@ -27,6 +27,7 @@ from nexuscore.modules.identity.events import (
 from nexuscore.modules.identity.exchanges import begin, guard
 from nexuscore.modules.identity.limits import Limit, address_key
 from nexuscore.modules.identity.memory import memory
+from nexuscore.modules.identity.oauth_tables import LinkedAccount
 from nexuscore.modules.identity.schemas import Me, MeChange
 from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.single_use import CHANGE_EMAIL, owner_of
@@ -77,6 +78,7 @@ _CLOSE = (
         platform_role="user",
     )
 )
+_FORGET_LINKS = delete(LinkedAccount).where(LinkedAccount.user_id == bindparam("owner"))
 _FORGET_SESSIONS = delete(Session).where(Session.user_id == bindparam("owner"))
 
 
@@ -174,5 +176,7 @@ async def close(ctx: Ctx) -> None:
     await single_use.kill(ctx, user.id)
     await ctx.db.execute(_FORGET_SESSIONS, owner=user.id)
     await factors.forget(ctx, user.id)
+    await api_keys.forget(ctx, user.id)
+    await ctx.db.execute(_FORGET_LINKS, owner=user.id)
     ctx.emit(AccountDeactivated(user_id=user.id))
     ctx.emit(AccountDeleted(user_id=user.id))

@@ -44,7 +44,7 @@ async def test_a_step_of_the_clock(committed_house: House, fake_clock: FakeClock
     secret, _ = await with_totp(anna.client)
     fake_clock.advance(seconds=30)
     challenges = await fifty_challenges(committed_house, anna.email)
-    proof = lambda at: {"challenge": challenges[at], "code": code_of(secret)}  # noqa: E731
+    proof = lambda at: {"challenge": challenges[at], "code": code_of(secret)}  # noqa: E731 - a name for each race
     assert await at_once(committed_house, "/auth/second-factor", proof) == {200: 1, 401: FIFTY - 1}
     assert len(await committed_house.facts(SignedIn)) == 2
 
@@ -53,7 +53,7 @@ async def test_a_recovery_code(committed_house: House) -> None:
     anna = await person(committed_house, "anna@example.com")
     _, codes = await with_totp(anna.client)
     challenges = await fifty_challenges(committed_house, anna.email)
-    proof = lambda at: {"challenge": challenges[at], "recovery_code": codes[0]}  # noqa: E731
+    proof = lambda at: {"challenge": challenges[at], "recovery_code": codes[0]}  # noqa: E731 - a name for each race
     assert await at_once(committed_house, "/auth/second-factor", proof) == {200: 1, 401: FIFTY - 1}
     assert len(await committed_house.facts(RecoveryCodeUsed)) == 1
 
@@ -62,7 +62,7 @@ async def test_a_challenge(committed_house: House) -> None:
     anna = await person(committed_house, "anna@example.com")
     _, codes = await with_totp(anna.client)
     challenge = await challenge_for(visitor(committed_house), anna.email)
-    proof = lambda at: {"challenge": challenge, "recovery_code": codes[at % 10]}  # noqa: E731
+    proof = lambda at: {"challenge": challenge, "recovery_code": codes[at % 10]}  # noqa: E731 - a name for each race
     assert await at_once(committed_house, "/auth/second-factor", proof) == {200: 1, 400: FIFTY - 1}
     assert len(await committed_house.facts(RecoveryCodeUsed)) == 1
     assert len(await committed_house.facts(SignedIn)) == 2
@@ -72,7 +72,7 @@ async def test_fifty_guesses_at_once_are_five(committed_house: House) -> None:
     anna = await person(committed_house, "anna@example.com")
     await with_totp(anna.client)
     challenge = await challenge_for(visitor(committed_house), anna.email)
-    guess = lambda at: {"challenge": challenge, "recovery_code": f"{at:04}-0000-0000-0000"}  # noqa: E731
+    guess = lambda at: {"challenge": challenge, "recovery_code": f"{at:04}-0000-0000-0000"}  # noqa: E731 - a name for each race
     assert await at_once(committed_house, "/auth/second-factor", guess) == {401: 5, 400: FIFTY - 5}
 
 
@@ -81,7 +81,7 @@ async def test_fifty_guesses_at_fifty_challenges_are_seven(committed_house: Hous
     anna = await person(committed_house, "anna@example.com")
     await with_totp(anna.client)
     challenges = await fifty_challenges(committed_house, anna.email)
-    guess = lambda at: {"challenge": challenges[at], "recovery_code": f"{at:04}-0000-0000-0000"}  # noqa: E731
+    guess = lambda at: {"challenge": challenges[at], "recovery_code": f"{at:04}-0000-0000-0000"}  # noqa: E731 - a name for each race
     assert await at_once(committed_house, "/auth/second-factor", guess) == {401: 7, 429: FIFTY - 7}
 
 
@@ -116,7 +116,7 @@ async def test_a_new_passkey(committed_house: House) -> None:
     anna = await person(committed_house, "anna@example.com")
     options = (await anna.client.post("/me/passkeys/options")).json()["public_key"]
     same, others = Authenticator().create(options), [Authenticator().create(options) for _ in range(FIFTY)]
-    made = lambda at: {"credential": others[at] if at % 2 else same}  # noqa: E731
+    made = lambda at: {"credential": others[at] if at % 2 else same}  # noqa: E731 - a name for each race
     assert await at_once(committed_house, "/me/passkeys", made, anna.client) == {201: 1, 400: FIFTY - 1}
 
 

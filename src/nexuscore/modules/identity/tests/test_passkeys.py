@@ -53,7 +53,7 @@ async def test_a_passkey_signs_in_without_a_name(house: House) -> None:
         signed_in = await stranger.post("/auth/passkey", {"credential": key.get(options)})
     assert signed_in.json()["status"] == "signed_in"
     assert signed_in.json()["user_id"] == str(anna.id)
-    assert facts[0].data.factors == ["passkey", "user_verification"]  # type: ignore[attr-defined]  # SignedIn
+    assert facts[0].data.factors == ["passkey", "user_verification"]  # type: ignore[attr-defined]  # a SignedIn fact
 
 
 async def test_a_browser_gets_its_session_as_a_cookie(house: House) -> None:
@@ -96,7 +96,7 @@ async def test_the_first_brings_facts_a_mail_and_recovery_codes(house: House) ->
         10,
     )
     options = (await anna.client.post("/me/passkeys/options")).json()["public_key"]
-    assert [each["id"] for each in options["excludeCredentials"]] == [new["credential"]["id"]]  # type: ignore[index]
+    assert [each["id"] for each in options["excludeCredentials"]] == [new["credential"]["id"]]  # type: ignore[index]  # JSON is untyped
     async with house.expect_events(PasskeyAdded):
         second = (await anna.client.post("/me/passkeys", {"credential": Authenticator().create(options)})).json()
     assert (second["name"], second["recovery_codes"]) == ("Firefox on Linux", None)

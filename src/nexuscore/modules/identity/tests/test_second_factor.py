@@ -316,7 +316,7 @@ async def test_somebody_elses_factor_is_a_wrong_one(house: House, fake_clock: Fa
     async with house.expect_events(SignInFailed, SignInFailed) as facts:
         for proof in ({"code": code_of(secret)}, {"recovery_code": codes[0]}):
             assert await tried(visitor(house), challenge, **proof) == "second_factor_invalid"
-    assert {(each.data.user_id, each.data.reason) for each in facts} == {(anna.id, "second_factor_invalid")}  # type: ignore[attr-defined]  # SignInFailed
+    assert {(each.data.user_id, each.data.reason) for each in facts} == {(anna.id, "second_factor_invalid")}  # type: ignore[attr-defined]  # a SignInFailed fact
 
 
 REQUIRED = {**QUICK, "NEXUS_IDENTITY_REQUIRE_SECOND_FACTOR_FOR_ADMINS": "true"}

@@ -387,3 +387,12 @@ class TestUnlock:
         anna = await person(house, ANNA, platform_role="guest")
         codes = [(await anna.client.post("/me/unlock", {"code": f"guess-{n}"})).status_code for n in range(7)]
         assert codes == [400] * 5 + [429] * 2
+
+
+async def test_a_closed_account_leaves_no_key_and_no_link_behind(house: House) -> None:
+    anna = await person(house, ANNA)
+    key = (await key_of(anna, ["account"]))["key"]
+    assert (await bearer(house, key).get("/me")).status_code == 200
+    assert (await anna.client.delete("/me")).status_code == 204
+    assert (await bearer(house, key).get("/me")).status_code == 401
+    assert "api_keys" not in {line.split(" ", 1)[0] for line in (await house.dump()).splitlines()}
