@@ -75,6 +75,16 @@ async def test_the_development_token_stands_before_a_module_for_identity_in_deve
         await composed.stop()
 
 
+async def test_a_token_that_is_over_does_not_close_a_public_door(house: House) -> None:
+    assert await passed(house.client("long-gone")) == {
+        "raw": 401,
+        "fresh": 401,
+        "fresh-ctx": 401,
+        "mine": 401,
+        "all": 200,
+    }
+
+
 async def test_a_refused_door_says_why(house: House, alice: Client, bob: Client) -> None:
     stale = (await alice.post("/doors/fresh")).json()
     assert stale["error_code"] == "reauthentication_required"

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError as PydanticError
 from starlette.datastructures import Headers
 
 from nexuscore.kernel import clock
-from nexuscore.kernel.access import PermissionDenied, require, require_account, require_fresh
+from nexuscore.kernel.access import Actor, PermissionDenied, require, require_account, require_fresh
 from nexuscore.kernel.ctx import Ctx, RowCtx
 from nexuscore.kernel.db import Scope
 from nexuscore.kernel.errors import (
@@ -72,7 +72,7 @@ class CtxRoute(APIRoute):
     async def run(self, exchange: Exchange, path: dict[str, str]) -> Reply:
         """Answer one request, or raise what the edge turns into a problem."""
         app, shape, admission = self.nexus, self._shape, self.admission
-        identity = await app.authenticator.identify(app, exchange)
+        identity = await self._identify(exchange)
         exchange.identity = identity
         if not isinstance(admission, Public):
             await self._admit(exchange, identity, path)
@@ -100,6 +100,15 @@ class CtxRoute(APIRoute):
         if isinstance(answer, NexusError):
             raise answer
         return answer
+
+    async def _identify(self, exchange: Exchange) -> Identity:
+        """Who asks. What everybody may do is not refused for a token that is over: that is how one gets a new one."""
+        try:
+            return await self.nexus.authenticator.identify(self.nexus, exchange)
+        except AuthenticationError:
+            if not isinstance(self.admission, Public):
+                raise
+            return Identity(Actor(ip=exchange.ip, agent=exchange.headers.get("user-agent")))
 
     async def _admit(self, exchange: Exchange, identity: Identity, path: dict[str, str]) -> None:
         """Let the caller in, as the operation's declaration says; a refusal is a fact."""
