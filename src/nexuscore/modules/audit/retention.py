@@ -27,8 +27,8 @@ class Retention:
 
 MONEY = "credit fee invoice ledger order payment payout plan price purchase quote refund subscription tax wallet"
 SECURITY = (
-    "access account anomaly api_key audit device guard incident invitation invite_code key member organisation ownership"
-    " passkey permission platform privacy role secret security session setting settings user webhook"
+    "access account anomaly api_key audit device guard incident invitation invite_code key member organisation"
+    " ownership passkey permission platform privacy role secret security session setting settings user webhook"
 )
 DEFAULTS = (
     *(Retention(f"{family}.*") for family in (*MONEY.split(), *SECURITY.split())),
