@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +25,22 @@ from nexuscore.kernel.tables import APP_ROLE
 
 ROOT = Path(__file__).parents[1]
 OURS = "NexusCore"
+APP = "examples.main:app"
 SERVE = (sys.executable, "-m", "nexuscore.cli", "serve")
 TOKEN = "nxdev_bench"  # noqa: S105 - signs in to a database that lives for a minute
 NOTES = 10_000
 READY_WITHIN = 60.0
 
-PREPARE = f"""
+TABLES = """
 CREATE TABLE peer_events (id uuid PRIMARY KEY, org_id uuid NOT NULL, type text NOT NULL, data jsonb NOT NULL,
   created_at timestamptz NOT NULL DEFAULT now());
 CREATE TABLE peer_jobs (id uuid PRIMARY KEY, kind text NOT NULL, payload jsonb NOT NULL,
   created_at timestamptz NOT NULL DEFAULT now());
+"""
+SEED = """
 INSERT INTO notes (id, org_id, title, body, tags, words)
-  SELECT uuidv7(), '{DEVELOPMENT_ORG}', 'Note ' || n, repeat('All work and no play. ', 10), '{{work,play}}', 50
-  FROM generate_series(1, {NOTES}) n;
-ANALYZE;
+  SELECT uuidv7(), org, 'Note ' || n, repeat('All work and no play. ', 10), '{work,play}', 50
+  FROM (SELECT * FROM generate_series(1, $1) n, unnest($2::uuid[]) org ORDER BY n) rows
 """
 
 
@@ -80,9 +82,14 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where everybody plays: the database, and the servers on it."""
+    """Where everybody plays: the database, and the servers on it, ours first.
+
+    There a development token signs in; `member` is the same server as a person reaches it who has signed in, made an
+    organisation and sends an access token.
+    """
 
     servers: Sequence[Server]
+    member: Server
     dsn: str
 
     async def query(self, sql: str) -> Any:
@@ -101,11 +108,13 @@ async def stage(peers: Sequence[Peer]) -> AsyncIterator[Stage]:
         database = await postgres.start(data, owner="make bench")
         try:
             await migrate.upgrade(app, database.dsn())
-            await _prepare(database.dsn())
             with ExitStack() as stack:
-                servers = [stack.enter_context(_ours(database.dsn(user=APP_ROLE), database.dsn()))]
-                servers += [stack.enter_context(_peer(peer, database)) for peer in peers]
-                yield Stage(servers, database.dsn())
+                environment = {"DATABASE_URL": database.dsn(user=APP_ROLE), "DATABASE_OWNER_URL": database.dsn()}
+                ours = stack.enter_context(_ours(environment))
+                member = _signed_in(ours, environment)
+                await _fill(database.dsn(), [str(DEVELOPMENT_ORG), member.headers["Nexus-Org"]])
+                theirs = [stack.enter_context(_peer(peer, database)) for peer in peers]
+                yield Stage([ours, *theirs], member, database.dsn())
         finally:
             await database.stop()
 
@@ -188,29 +197,40 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-async def _prepare(dsn: str) -> None:
+async def _fill(dsn: str, orgs: list[str]) -> None:
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute(PREPARE)
+        await connection.execute(TABLES)
+        await connection.execute(SEED, NOTES, orgs)
+        await connection.execute("ANALYZE")
     finally:
         await connection.close()
 
 
 @contextmanager
-def _ours(dsn: str, owner: str) -> Iterator[Server]:
+def _ours(environment: Mapping[str, str]) -> Iterator[Server]:
     port = free_port()
-    headers = {"Authorization": f"Bearer {TOKEN}"}
-    environment = {
-        "DATABASE_URL": dsn,
-        "DATABASE_OWNER_URL": owner,
-        "NEXUS_DEV_TOKEN": TOKEN,
-        "NEXUS_LOG_LEVEL": "info",
-        "NEXUS_LOG_FORMAT": "json",
-    }
-    options = ["--app", "examples.main:app", "--no-workers", "--no-migrate", "--port", str(port)]
-    with running([*SERVE, *options], environment) as process:
+    settings = {"NEXUS_DEV_TOKEN": TOKEN, "NEXUS_LOG_LEVEL": "info", "NEXUS_LOG_FORMAT": "json"}
+    options = ["--app", APP, "--no-workers", "--no-migrate", "--port", str(port)]
+    with running([*SERVE, *options], {**environment, **settings}) as process:
         wait_for(process, port, "/health/ready")
-        yield Server(OURS, port, process, "/api/v1/notes", headers)
+        yield Server(OURS, port, process, "/api/v1/notes", {"Authorization": f"Bearer {TOKEN}"})
+
+
+def _signed_in(server: Server, environment: Mapping[str, str]) -> Server:
+    """The server as the first person who comes to it: an admin's account, a password, an organisation."""
+    command = [sys.executable, "-m", "nexuscore.cli", "--app", APP, "identity", "bootstrap"]
+    link = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=True
+    )
+    person = {"email": "alice@example.com", "password": "All work and no play makes 7"}
+    anybody = replace(server, headers={})
+    token = link.stdout.strip().rpartition("token=")[2]
+    anybody.ask("POST", "/api/v1/auth/bootstrap", {**person, "name": "Alice", "token": token})
+    tokens = anybody.ask("POST", "/api/v1/auth/sign-in", person)
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    organisation = replace(server, headers=headers).ask("POST", "/api/v1/organisations", {"name": "Bench"})
+    return replace(server, headers={**headers, "Nexus-Org": organisation["id"]})
 
 
 @contextmanager

@@ -25,7 +25,7 @@ Workload = Callable[[Stage, Server], Awaitable[list[bytes]]]
 
 async def _read(stage: Stage, server: Server) -> list[bytes]:
     """500 notes, one after the other."""
-    ids = await stage.query("SELECT array_agg(id) FROM (SELECT id FROM notes ORDER BY random() LIMIT 500) n")
+    ids = await stage.query(f"SELECT array_agg(id) FROM (SELECT id FROM {_seen(server)} ORDER BY random() LIMIT 500) n")
     _same(server, server.ask("GET", f"{server.path}/{ids[0]}"), await _stored(stage, ids[0]))
     return [request("GET", f"{server.path}/{id}", dict(server.headers)) for id in ids]
 
@@ -35,7 +35,9 @@ async def _list(stage: Stage, server: Server) -> list[bytes]:
     path = f"{server.path}?limit=50"
     answer = server.ask("GET", path)
     notes = answer["data"] if isinstance(answer, dict) else answer
-    newest = await stage.query("SELECT array_agg(id) FROM (SELECT id FROM notes ORDER BY id DESC LIMIT 50) n")
+    newest = await stage.query(
+        f"SELECT array_agg(id) FROM (SELECT id FROM {_seen(server)} ORDER BY id DESC LIMIT 50) n"
+    )
     if len(notes) != len(newest):
         raise StageError(f"{server.name} lists {len(notes)} notes, not 50")
     for note, id in zip(notes, newest, strict=True):
@@ -54,6 +56,12 @@ async def _create(stage: Stage, server: Server) -> list[bytes]:
     if added != [1, 1, 1]:
         raise StageError(f"{server.name} creates {added} notes, events and jobs, not one of each")
     return [request("POST", server.path, dict(server.headers), _body(NEW))]
+
+
+def _seen(server: Server) -> str:
+    """The notes a server shows: ours the organisation's, peers all."""
+    org = server.headers.get("Nexus-Org")
+    return f"notes WHERE org_id = '{org}'" if org else "notes"
 
 
 def _body(value: Any) -> bytes:
@@ -82,13 +90,14 @@ def _plain(name: str, value: Any) -> Any:
 
 async def _compare(workload: Workload, fastapi: float, run: Run) -> list[Figure]:
     stage = await run.stage()
-    requests = {server.name: await workload(stage, server) for server in stage.servers}
-    for server in stage.servers:
+    servers = [stage.member, *stage.servers[1:]]
+    requests = {server.name: await workload(stage, server) for server in servers}
+    for server in servers:
         await _load(server, requests[server.name], run.warm_up)
-    cpu: dict[str, list[float]] = {server.name: [] for server in stage.servers}
-    rate: dict[str, list[float]] = {server.name: [] for server in stage.servers}
+    cpu: dict[str, list[float]] = {server.name: [] for server in servers}
+    rate: dict[str, list[float]] = {server.name: [] for server in servers}
     for number in range(run.rounds):
-        for server in _turned(stage.servers, number):
+        for server in _turned(servers, number):
             before = server.cpu()
             done = await _load(server, requests[server.name], run.seconds)
             cpu[server.name].append((server.cpu() - before) / done.requests * MICROSECONDS)
