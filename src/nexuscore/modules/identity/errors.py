@@ -105,6 +105,13 @@ class SecretInvalid(BusinessLogicError):
     message = "This link or code does not work, or no longer. Please ask for a new one."
 
 
+class LastWayIn(ConflictError):
+    """Without this link or passkey nobody could sign in to the account."""
+
+    code = "last_way_in"
+    message = "This is your only way to sign in. Set a password or add a passkey first."
+
+
 class LastAdmin(ConflictError):
     """The platform would be left without an admin."""
 

@@ -15,6 +15,7 @@ from nexuscore.modules.identity import (
 )
 from nexuscore.modules.identity.errors import (
     AccountSuspended,
+    LastWayIn,
     PasskeyNotAdded,
     PasskeyRefused,
     PasskeysUnavailable,
@@ -143,7 +144,7 @@ async def rename_passkey(ctx: Caller, passkey_id: UUID, given: PasskeyName) -> P
     return await passkeys.rename(ctx, passkey_id, given.name)
 
 
-@me.delete("/passkeys/{passkey_id}", errors=(SecondFactorRequired,))
+@me.delete("/passkeys/{passkey_id}", errors=(LastWayIn, SecondFactorRequired))
 async def remove_passkey(ctx: FreshCaller, passkey_id: UUID) -> None:
     """Remove a passkey: it signs nobody in any more."""
     await passkeys.remove(ctx, passkey_id)

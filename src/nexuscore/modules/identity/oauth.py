@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from nexuscore.kernel.app import App
@@ -28,7 +28,6 @@ from nexuscore.modules.identity.directory import user as one_user
 from nexuscore.modules.identity.emails import normalise_email
 from nexuscore.modules.identity.events import EmailVerified, ProviderLinked, ProviderUnlinked, UserRegistered
 from nexuscore.modules.identity.exchanges import begin, guard
-from nexuscore.modules.identity.factor_tables import Passkey
 from nexuscore.modules.identity.limits import Limit, address_key
 from nexuscore.modules.identity.oauth_schemas import LinkedOut
 from nexuscore.modules.identity.oauth_tables import LinkedAccount
@@ -39,6 +38,7 @@ from nexuscore.modules.identity.sign_in import SignInStep, proceed
 from nexuscore.modules.identity.single_use import OAUTH
 from nexuscore.modules.identity.tables import Secret, User
 from nexuscore.modules.identity.vouching import Vouched, VouchingFailed, doors_of, trade
+from nexuscore.modules.identity.ways_in import require_way_in
 
 _PURPOSE = "identity.oauth"
 _KNOWN = (
@@ -62,8 +62,6 @@ _UNLINK = (
     .where(LinkedAccount.id == bindparam("linked_id"), LinkedAccount.user_id == bindparam("owner"))
     .returning(LinkedAccount)
 )
-_LINKS_LEFT = select(func.count()).select_from(LinkedAccount).where(LinkedAccount.user_id == bindparam("owner"))
-_PASSKEYS = select(func.count()).select_from(Passkey).where(Passkey.user_id == bindparam("owner"))
 
 
 class NotLinked(ConflictError):
@@ -78,13 +76,6 @@ class LinkedElsewhere(ConflictError):
 
     code = "oauth_linked_elsewhere"
     message = "This is linked with another account already."
-
-
-class LastWayIn(ConflictError):
-    """Without this link nobody could sign in to the account."""
-
-    code = "last_way_in"
-    message = "This is your only way to sign in. Set a password or add a passkey first."
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,16 +247,8 @@ async def unlink(ctx: Ctx, linked_id: UUID) -> None:
     """Take a link away, unless it is the only way in."""
     user = await ctx.db.one(_LOCK, owner=ctx.actor.id)
     gone = await ctx.db.one(_UNLINK, linked_id=linked_id, owner=user.id)
-    if not await _may_get_in(ctx, user):
-        raise LastWayIn
+    await require_way_in(ctx, user)
     ctx.emit(ProviderUnlinked(user_id=user.id, provider=gone.provider))
-
-
-async def _may_get_in(ctx: Ctx, user: User) -> bool:
-    if user.password_hash is not None or user.email_verified_at is not None or user.phone_verified_at is not None:
-        return True
-    counts = [await ctx.db.value(each, owner=user.id) for each in (_LINKS_LEFT, _PASSKEYS)]
-    return any(counts)
 
 
 def _redirect_uri(app: App, name: str) -> str:

@@ -8,6 +8,7 @@ from nexuscore.kernel.db import Json
 from nexuscore.kernel.errors import NexusError
 from nexuscore.kernel.http import Exchange, Page, PageQuery, Public, Query, Reply, Routes, SignedIn
 from nexuscore.modules.identity import cookies, mails, oauth
+from nexuscore.modules.identity.errors import LastWayIn
 from nexuscore.modules.identity.oauth_schemas import (
     Arrival,
     FlowAsked,
@@ -99,7 +100,7 @@ async def list_linked(ctx: Caller, query: Annotated[PageQuery, Query()]) -> Json
     return await oauth.page(ctx, query)
 
 
-@links.delete("/{linked_id}", errors=(oauth.LastWayIn,))
+@links.delete("/{linked_id}", errors=(LastWayIn,))
 async def unlink_provider(ctx: FreshCaller, linked_id: UUID) -> None:
     """Take a link away, unless it is the only way in."""
     await oauth.unlink(ctx, linked_id)

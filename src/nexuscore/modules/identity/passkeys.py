@@ -19,6 +19,7 @@ from nexuscore.modules.identity.factor_tables import Passkey
 from nexuscore.modules.identity.factors import PASSKEY
 from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.tables import User
+from nexuscore.modules.identity.ways_in import require_way_in
 
 ADD = "add_passkey"
 SHOW = "show_passkey"
@@ -156,6 +157,7 @@ async def remove(ctx: Ctx, passkey_id: UUID) -> None:
     """Remove one of the caller's passkeys; it signs nobody in from now on."""
     user = await factors.lock(ctx, ctx.actor.id)
     removed = await ctx.db.one(_REMOVE, owner=user.id, passkey_id=passkey_id)
+    await require_way_in(ctx, user)
     ctx.emit(PasskeyRemoved(user_id=user.id, passkey_id=removed.id))
     left = await ctx.db.value(_COUNT, owner=user.id)
     await factors.turned_off(ctx, user, PASSKEY, last=left == 0, name=removed.name)

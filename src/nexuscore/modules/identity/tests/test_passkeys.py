@@ -345,3 +345,17 @@ async def test_without_a_domain_it_says_so(house: House, settings: dict[str, str
     anna = await person(house, "anna@example.com")
     for client, path in ((anna.client, "/me/passkeys/options"), (visitor(house), "/auth/passkey/options")):
         assert (await client.post(path)).json()["error_code"] == "passkeys_unavailable"
+
+
+async def test_the_only_way_in_is_not_given_up(house: House) -> None:
+    anna = await person(house, "anna@example.com")
+    await with_passkey(anna.client)
+    async with house.app.context() as ctx:
+        await ctx.db.raw(
+            "UPDATE users SET email = NULL, email_verified_at = NULL, password_hash = NULL WHERE id = $1", anna.id
+        )
+    [passkey] = (await anna.client.get("/me/passkeys")).json()["data"]
+    refused = await anna.client.delete(f"/me/passkeys/{passkey['id']}")
+    assert (refused.status_code, refused.json()["error_code"]) == (409, "last_way_in")
+    await with_passkey(anna.client)
+    assert (await anna.client.delete(f"/me/passkeys/{passkey['id']}")).status_code == 204
