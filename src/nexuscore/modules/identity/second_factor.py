@@ -12,7 +12,7 @@ from nexuscore.kernel.access import Actor
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import AuthenticationError, NexusError
 from nexuscore.kernel.http.exchange import Exchange
-from nexuscore.modules.identity import ceremonies, factors, limits, passkeys, recovery_codes, single_use, totp
+from nexuscore.modules.identity import ceremonies, factors, limits, passkeys, recovery_codes, sessions, single_use, totp
 from nexuscore.modules.identity.directory import user as one_user
 from nexuscore.modules.identity.errors import SecondFactorInvalid, SecondFactorOff, SecretInvalid
 from nexuscore.modules.identity.exchanges import begin, guard
@@ -77,6 +77,7 @@ async def reauthenticate(exchange: Exchange, given: Proof) -> None:
         if isinstance(factor, NexusError):
             fail(ctx, whom(user), user, factor.code)
         else:
+            await sessions.add_factor(ctx, factor)
             await note_fresh(ctx, user, factor)
     if isinstance(factor, NexusError):
         raise factor

@@ -71,7 +71,11 @@ _FRESHEN = (
 )
 _ADD_FACTOR = (
     update(Session)
-    .where(Session.id == bindparam("session_id"), *_LIVE)
+    .where(
+        Session.id == bindparam("session_id"),
+        func.array_position(Session.factors, bindparam("factor")).is_(None),
+        *_LIVE,
+    )
     .values(factors=func.array_append(Session.factors, bindparam("factor")))
 )
 _SWITCH = update(Session).where(Session.id == bindparam("session_id"), *_LIVE).values(org_id=bindparam("org"))

@@ -355,3 +355,19 @@ async def test_an_older_session_without_one_is_no_admins(house: House, settings:
     signed_in = await elsewhere.post("/auth/passkey", {"credential": key.get(options)})
     elsewhere.http.headers["authorization"] = f"Bearer {signed_in.json()['access_token']}"
     assert (await elsewhere.get("/users")).status_code == 200
+
+
+@pytest.mark.parametrize("settings", [REQUIRED])
+async def test_proving_it_again_makes_an_admin_of_the_session(
+    house: House, fake_clock: FakeClock, settings: dict[str, str]
+) -> None:
+    root = await person(house, "root@example.com", platform_role="admin")
+    elsewhere = visitor(house)
+    await sign_in(elsewhere, root.email)
+    secret, _ = await with_totp(root.client)
+    for _ in range(2):
+        fake_clock.advance(seconds=30)
+        await elsewhere.post("/auth/reauthenticate/second-factor", {"code": code_of(secret)})
+    assert (await elsewhere.get("/users")).status_code == 200
+    sessions = (await elsewhere.get("/me/sessions")).json()["data"]
+    assert [each["factors"] for each in sessions if each["current"]] == [["password", "totp"]]
