@@ -17,7 +17,11 @@ from nexuscore.modules.inbox.slots import Handler, Received
 from nexuscore.modules.inbox.tables import Message, RememberedId
 
 _log = get_logger(__name__)
-_OLD = delete(Message).where(Message.state == "processed", Message.processed_at < bindparam("before"))
+_OLD = delete(Message).where(
+    Message.state == "processed",
+    Message.received_at < bindparam("before"),  # there is an index of that
+    Message.processed_at < bindparam("before"),
+)
 _FORGET = delete(RememberedId).where(RememberedId.seen_at < bindparam("before"))
 
 

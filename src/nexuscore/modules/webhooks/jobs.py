@@ -1,8 +1,7 @@
 """What webhooks do on the side."""
 
 from datetime import timedelta
-
-from sqlalchemy import bindparam, delete
+from uuid import UUID
 
 from nexuscore.kernel.app import App
 from nexuscore.kernel.ctx import Ctx
@@ -11,10 +10,13 @@ from nexuscore.kernel.jobs import every, outcall, worker
 from nexuscore.modules.webhooks import deliveries, replays, sending
 from nexuscore.modules.webhooks.replays import Replay
 from nexuscore.modules.webhooks.settings import WebhookSettings
-from nexuscore.modules.webhooks.tables import Delivery
 from nexuscore.modules.webhooks.waking import Deliver, wake
 
-_OLD = delete(Delivery).where(Delivery.created_at < bindparam("before"), Delivery.state != "pending")
+_SOME = 5000
+_OLD = (
+    "DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries"
+    " WHERE id < $1 AND state <> 'pending' ORDER BY id LIMIT $2) RETURNING true"
+)
 _FORGOTTEN = (
     "SELECT e.org_id, e.id FROM webhook_endpoints e WHERE NOT e.is_deleted AND e.state = 'enabled'"
     " AND (e.rest_until IS NULL OR e.rest_until < $1) AND EXISTS (SELECT FROM webhook_deliveries d"
@@ -67,4 +69,6 @@ async def prune(ctx: Ctx) -> None:
     """Forget old deliveries and their attempts."""
     keep = timedelta(days=ctx.app.settings[WebhookSettings].keep_days)
     async with ctx.across_orgs("old deliveries are forgotten for everybody") as everywhere:
-        await everywhere.db.execute(_OLD, before=ctx.now - keep)
+        first_kept = UUID(int=int((ctx.now - keep).timestamp() * 1000) << 80)  # ids begin with their time
+        while len(await everywhere.db.raw(_OLD, first_kept, _SOME)) == _SOME:
+            pass

@@ -31,7 +31,7 @@ _READ_OF_ANSWER = 64 * 1024  # more, so that the connection can be used again
 _CLAIM_FOR = timedelta(minutes=3)  # longer than the job may run
 _REST = timedelta(seconds=30)
 _LONGEST_REST = timedelta(minutes=10)
-_SLOW_MS = 5000
+_SLOW_MS = 3000  # less than a connection nobody answers
 _LONGEST_HOLD = timedelta(hours=1)
 _ENOUGH_FAILURES = 8  # an endpoint is not given up for fewer, however long ago the first was
 _HIDDEN = frozenset({"set-cookie", "authorization", "proxy-authenticate", "www-authenticate"})

@@ -1,6 +1,6 @@
 """Deliveries: an event happens, a receiver hears of it, and what came of every try is written down."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from standardwebhooks.webhooks import Webhook
 
 from nexuscore.kernel.clock import FakeClock
 from nexuscore.kernel.testing import ALICE, CHARLIE, Client, House
+from nexuscore.modules.webhooks import jobs
 from nexuscore.modules.webhooks.events import WebhookDisabled
 from nexuscore.modules.webhooks.testing import Receiver, Say, hurry
 from nexuscore.modules.webhooks.tests.shop import OrderPlaced, Whispered, add, listed, pay, tries
@@ -392,3 +393,22 @@ async def test_what_a_killed_worker_had_begun_is_sent_again_and_its_try_is_marke
     [delivery] = await listed(alice)
     assert [each["state"] for each in await tries(alice, delivery)] == ["interrupted", "delivered"]
     assert delivery["attempts"] == 2
+
+
+async def test_old_deliveries_are_forgotten_unless_they_wait(
+    house: House, alice: Client, receiver: Receiver, fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "_SOME", 2)
+    fake_clock.set(datetime.now(UTC))
+    endpoint = await add(alice, receiver.url)
+    await pay(house, count=5)
+    await house.drain()
+    receiver.say = lambda heard: Say(500)
+    await pay(house)
+    await house.drain()
+    for days, left in ((29, 6), (2, 1)):
+        fake_clock.advance(days=days)
+        async with house.app.context() as ctx:
+            await jobs.prune.run(ctx)
+        assert len(await listed(alice, endpoint_id=endpoint["id"])) == left
+    assert [each["state"] for each in await listed(alice)] == ["pending"]
