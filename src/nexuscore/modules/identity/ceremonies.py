@@ -3,8 +3,11 @@
 The challenge is a single-use secret: the browser signs its token, and the database keeps the token's hash.
 """
 
+import asyncio
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,6 +48,12 @@ class Signed:
 
     sign_count: int
     backed_up: bool
+
+
+async def ready() -> None:
+    """Load the library in a thread, the first time: nobody else's request waits for it."""
+    if "webauthn" not in sys.modules:
+        await asyncio.to_thread(import_module, "webauthn")
 
 
 def party(app: App) -> Party:

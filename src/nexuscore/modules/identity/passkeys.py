@@ -87,6 +87,7 @@ async def add(ctx: Ctx, new: NewPasskey) -> PasskeyMade:
 
 
 async def _made(ctx: Ctx, user: User, given: Credential) -> ceremonies.Made:
+    await ceremonies.ready()
     token = ceremonies.challenge_of(given)
     if token is None:
         raise PasskeyNotAdded
@@ -104,6 +105,7 @@ async def _made(ctx: Ctx, user: User, given: Credential) -> ceremonies.Made:
 
 async def ask(ctx: Ctx, purpose: str, user_id: UUID | None, about: dict[str, Any]) -> str:
     """A challenge for a browser to sign, once and soon, and only `about` this."""
+    await ceremonies.ready()
     minutes = ctx.app.settings[IdentitySettings].passkey_minutes
     return (await single_use.issue(ctx, purpose, user_id, timedelta(minutes=minutes), data=about)).token
 
@@ -113,6 +115,7 @@ async def accept(ctx: Ctx, given: Credential, about: dict[str, Any], *, verify: 
 
     None when anything does not hold. Commit either way: the challenge is spent, and a copied passkey is noted.
     """
+    await ceremonies.ready()
     token = ceremonies.challenge_of(given)
     if token is None:
         return None
