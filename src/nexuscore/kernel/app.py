@@ -58,7 +58,7 @@ class App:
         self.cache = Cache()
         filled = self.fillers(Authenticator)  # type: ignore[type-abstract]  # asked for, not made
         self.authenticator: Authenticator = filled[0] if filled else DevelopmentToken()
-        if filled and self.kernel.env == "development":
+        if filled and self.kernel.env != "production":
             self.authenticator = DevelopmentToken(behind=filled[0])
         self.stopping = asyncio.Event()
         self._asgi = build(self)

@@ -41,7 +41,7 @@ class Authenticator(ABC):
 
 
 class DevelopmentToken(Authenticator):
-    """One token, kept in the data folder, that may do everything: in development, and nowhere else.
+    """One token, kept in the data folder, that may do everything. Never in production.
 
     With a module for identity `behind` it, everything that is not this token is that module's to judge.
     """
