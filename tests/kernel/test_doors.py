@@ -58,9 +58,7 @@ async def test_a_key_passes_where_it_was_made_for(house: House, alice: Client) -
     assert await passed(alice) == {"raw": 403, "fresh": 401, "fresh-ctx": 403, "mine": 200, "all": 200}
 
 
-async def test_the_development_token_stands_before_a_module_for_identity(
-    composed: App, databases: Databases
-) -> None:
+async def test_the_development_token_stands_before_a_module_for_identity(composed: App, databases: Databases) -> None:
     behind = DevelopmentToken(behind=Personas())
     house = House(composed, "", "")
     composed.authenticator = behind
