@@ -11,7 +11,7 @@ from nexuscore.kernel.clock import FakeClock
 from nexuscore.kernel.errors import ConfigurationError
 from nexuscore.kernel.settings import load
 from nexuscore.kernel.testing import ALICE, Client, House
-from nexuscore.modules.inbox import Handler, pending
+from nexuscore.modules.inbox import Handler, mark_failed, pending
 from nexuscore.modules.inbox.events import InboundFailed, InboundMarked, InboundRefused, InboundReplayed
 from nexuscore.modules.inbox.jobs import prune, requeue_overdue
 from nexuscore.modules.inbox.routes import _noted
@@ -204,6 +204,16 @@ async def test_an_event_that_kills_its_worker_is_not_tried_for_ever(house: House
     async with house.expect_events(InboundFailed):
         await house.drain()
     assert (await messages(alice))[0]["error"] == "the worker was killed"
+
+
+async def test_a_late_failure_does_not_undo_a_success(house: House, alice: Client) -> None:
+    await from_stripe(house, event())
+    await house.drain()
+    async with house.context() as ctx:
+        [row] = await ctx.db.raw("SELECT id FROM inbox_messages")
+        assert (await mark_failed(ctx, row.id, "too late")).state == "processed"
+    assert (await messages(alice))[0]["error"] is None
+    assert await house.drain() == 0
 
 
 def test_waits_double_from_a_minute_and_end_at_ten() -> None:
