@@ -1,6 +1,5 @@
 """The edge: every request passes here once, and leaves with a request id, headers and a log line."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from nexuscore.kernel.errors import (
 )
 from nexuscore.kernel.http.answers import Headers, Reply, problem
 from nexuscore.kernel.http.cors import allowance, preflight
+from nexuscore.kernel.http.deadlines import Deadlines
 from nexuscore.kernel.http.documents import document, document_routes
 from nexuscore.kernel.http.exchange import Exchange, client_ip
 from nexuscore.kernel.http.health import health_routes
@@ -105,6 +105,7 @@ class Edge:
         self._switch = Switch(routes)
         self._document: dict[str, Any] | None = None
         settings = app.kernel
+        self._deadlines = Deadlines()
         self._trusted = tuple(settings.trusted_proxies)
         self._origins = frozenset(settings.cors_origins)
         self._always = list(SECURITY_HEADERS)
@@ -141,8 +142,7 @@ class Edge:
     async def _run(self, exchange: Exchange) -> Reply:
         route, path = self._switch.find(exchange.method, exchange.path)
         exchange.route = route.path
-        async with asyncio.timeout(self._app.kernel.request_timeout_s):
-            return await route.run(exchange, path)
+        return await self._deadlines.run(route.run(exchange, path), self._app.kernel.request_timeout_s)
 
     def _begin(self, scope: Message, receive: Any) -> Exchange:
         settings = self._app.kernel
