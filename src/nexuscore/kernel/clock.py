@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from time import time
 
 _fakes: list[FakeClock] = []
 
@@ -31,6 +32,11 @@ class FakeClock:
 def now() -> datetime:
     """The present moment, aware, in UTC."""
     return _fakes[-1].now() if _fakes else datetime.now(UTC)
+
+
+def seconds() -> float:
+    """The present moment as seconds since 1970: quicker, where only that is needed."""
+    return _fakes[-1].now().timestamp() if _fakes else time()
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+import uuid_utils
 from uuid_utils import compat
 
 
@@ -14,4 +15,4 @@ def uuid7() -> uuid.UUID:
 
 def new_request_id() -> str:
     """A new request id: 32 hexadecimal characters, ordered by time, also usable as a W3C trace id."""
-    return compat.uuid7().hex
+    return uuid_utils.uuid7().hex

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -76,6 +77,7 @@ class DevelopmentToken(Authenticator):
         )
 
 
+@lru_cache(maxsize=4096)
 def parse_org(text: str) -> UUID:
     """The organisation a header names."""
     try:

@@ -30,13 +30,13 @@ class ShortMemory(Generic[K, V]):
     def get(self, key: K) -> V | None:
         """The value, while it is young enough."""
         entry = self._entries.get(key)
-        if entry is None or entry[0] <= clock.now().timestamp():
+        if entry is None or entry[0] <= clock.seconds():
             return None
         return entry[1]
 
     def keep(self, key: K, value: V) -> V:
         """Remember it from now on."""
-        self._entries[key] = (clock.now().timestamp() + self._seconds, value)
+        self._entries[key] = (clock.seconds() + self._seconds, value)
         self._entries.move_to_end(key)
         if len(self._entries) > _MOST:
             self._entries.popitem(last=False)

@@ -100,7 +100,7 @@ def read_access(app: App, token: str) -> Claims:
     known = memory(app).tokens
     place = hash_token(token)
     claims = known.get(place) or known.keep(place, _verify(app, token))
-    if claims.expires <= clock.now().timestamp():
+    if claims.expires <= clock.seconds():
         raise InvalidToken
     return claims
 
