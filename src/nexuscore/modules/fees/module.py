@@ -1,0 +1,18 @@
+"""The manifest: all that the platform's fee adds to an app."""
+
+from nexuscore.kernel.module import Module, Slot
+from nexuscore.modules.fees import events, permissions
+from nexuscore.modules.fees.routes import routes
+from nexuscore.modules.fees.tables import FeeChange, PlatformFee
+from nexuscore.modules.fees.variants import FeeVariant
+
+module = Module(
+    name="fees",
+    package=__package__,
+    needs=("identity",),
+    tables=(PlatformFee, FeeChange),
+    routes=(routes,),
+    events=(events.PlatformFeeChanged,),
+    permissions=(permissions.READ, permissions.CHANGE),
+    slots=(Slot(FeeVariant, single=True),),
+)
