@@ -13,6 +13,8 @@ from nexuscore.modules.fees.arithmetic import checked
 
 
 def _text(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return value
     if isinstance(value, str) and value.isascii() and value.replace(".", "", 1).isdigit():
         return value
     raise ValueError('Write the percentage as text, such as "12.50".')

@@ -36,10 +36,12 @@ _READ = select(
 )
 _LOCK = select(PlatformFee).with_for_update()
 _CHANGE = update(PlatformFee).where(PlatformFee.id == 1).returning(PlatformFee)
+_TEXT = "fee_percentage"  # PostgreSQL would make it a JSON number, which is a float to whoever reads it
 _next = aliased(FeeChange)
 _HISTORY = Listing(
     select(
-        *columns(FeeChange, [name for name in FeeChangeOut.model_fields if name != "effective_until"]),
+        *columns(FeeChange, [name for name in FeeChangeOut.model_fields if hasattr(FeeChange, name) and name != _TEXT]),
+        cast(FeeChange.fee_percentage, Text).label(_TEXT),
         select(_next.effective_from)
         .where(_next.version == FeeChange.version + 1)
         .scalar_subquery()
