@@ -3,13 +3,15 @@
 from nexuscore.kernel.app import compose
 from nexuscore.kernel.module import Module
 from nexuscore.modules.audit.module import module as audit
+from nexuscore.modules.books.module import module as books
 from nexuscore.modules.fees.module import module as fees
 from nexuscore.modules.identity.module import module as identity
 from nexuscore.modules.inbox.module import module as inbox
+from nexuscore.modules.invoices.module import module as invoices
 from nexuscore.modules.mail.module import module as mail
 from nexuscore.modules.orgs.module import module as orgs
 from nexuscore.modules.webhooks.module import module as webhooks
 
-DEFAULT_MODULES: tuple[Module, ...] = (mail, identity, orgs, audit, webhooks, inbox, fees)
+DEFAULT_MODULES: tuple[Module, ...] = (mail, identity, orgs, audit, webhooks, inbox, books, invoices, fees)
 
 app = compose(DEFAULT_MODULES)

@@ -1,0 +1,21 @@
+"""For the tests of modules that move money.
+
+assert await findings(house) == []        # what `nexus billing verify` would say
+assert await balances(house) == {"receivable": 10900, "revenue": -10000, "gst_output": -900}
+"""
+
+from nexuscore.kernel.testing import House
+from nexuscore.modules.books import checks, reports
+
+
+async def findings(house: House) -> list[str]:
+    """What every module's checks find, as `nexus billing verify` prints it."""
+    found = await checks.verify(house.app)
+    return [f"{check.name}: {finding.subject}: {finding.what}" for check, each in found for finding in each]
+
+
+async def balances(house: House, currency: str = "SGD") -> dict[str, int]:
+    """The balance of every account that moved, over all organisations; above zero a debit."""
+    async with house.app.context(across=True) as ctx:
+        rows = await reports.report(ctx)
+    return {row.account: row.balance for row in rows if row.currency == currency}
