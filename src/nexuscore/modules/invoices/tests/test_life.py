@@ -263,4 +263,4 @@ async def test_the_database_refuses_to_rewrite_what_was_issued(house: House, acm
             async with house.app.context(across=True) as ctx:
                 assert not await ctx.db.raw(sql, invoice.id), sql
     async with acme.acting() as ctx:
-        assert dict(await invoices.get(ctx, invoice.id)) == dict(invoice)  # type: ignore[call-overload]  # a record
+        assert dict(await invoices.get(ctx, invoice.id)) == dict(invoice)  # type: ignore[call-overload]  # a record is a mapping
