@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import nexuscore
+from nexuscore.kernel import metrics
 from nexuscore.kernel.app import App
 from nexuscore.kernel.errors import NexusError, every_error
 from nexuscore.kernel.events import Event
@@ -165,6 +166,20 @@ def errors(app: App) -> str:
     )
 
 
+# --- metrics -------------------------------------------------------------------------------------
+
+
+def figures(app: App) -> str:
+    """A table of everything `/metrics` shows of ours."""
+    return table(
+        ("name", "type", "labels", "meaning"),
+        [
+            (f"`{name}`", kind, ", ".join(f"`{label}`" for label in labels), meaning)
+            for name, kind, labels, meaning in metrics.known()
+        ],
+    )
+
+
 # --- guides --------------------------------------------------------------------------------------
 
 
@@ -185,6 +200,7 @@ MADE: dict[str, Callable[[App], str]] = {
     "events": events,
     "commands": commands,
     "errors": errors,
+    "metrics": figures,
     "guides": guides,
 }
 

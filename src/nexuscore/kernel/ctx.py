@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
-from nexuscore.kernel import clock, metrics
+from nexuscore.kernel import clock, metrics, sight
 from nexuscore.kernel.access import SYSTEM, Actor
 from nexuscore.kernel.db import Db, Scope
 from nexuscore.kernel.events import Event
@@ -84,13 +84,19 @@ class Ctx:
 
     def headers(self) -> dict[str, Any]:
         """What a job carries over, so that a worker gets the same context."""
-        return {
+        carried = {
             "org": self.org,
             "actor": [self.actor.kind, self.actor.id],
             "ip": self.actor.ip,
             "locale": self.locale,
             "request_id": self.request_id,
         }
+        here = sight.tally()
+        if here.traceparent:
+            carried["traceparent"] = here.traceparent
+        if here.tracestate:
+            carried["tracestate"] = here.tracestate
+        return carried
 
     @asynccontextmanager
     async def across_orgs(self, reason: str) -> AsyncIterator["Ctx"]:

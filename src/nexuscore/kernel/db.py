@@ -18,6 +18,7 @@ from sqlalchemy import Select, func, literal_column, select
 from sqlalchemy.sql.expression import Executable
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
+from nexuscore.kernel import metrics, sight
 from nexuscore.kernel.errors import (
     AuthorizationError,
     ConflictError,
@@ -82,15 +83,14 @@ class Scope:
 
 
 class Db:
-    """The statements of one transaction. `queries` and `seconds` count what it cost."""
+    """The statements of one transaction, counted for the request or job it belongs to."""
 
-    __slots__ = ("connection", "queries", "scope", "seconds")
+    __slots__ = ("_tally", "connection", "scope")
 
     def __init__(self, connection: Connection, scope: Scope) -> None:
         self.connection = connection
         self.scope = scope
-        self.queries = 0
-        self.seconds = 0.0
+        self._tally = sight.tally()
 
     @overload
     async def first(self, statement: TypedReturnsRows[M], /, **given: Any) -> M | None: ...
@@ -103,7 +103,7 @@ class Db:
         try:
             return await self.connection.fetchrow(sql, *arguments)
         finally:
-            self._count(started)
+            sight.query(self._tally, sql, perf_counter() - started)
 
     @overload
     async def one(self, statement: TypedReturnsRows[M], /, **given: Any) -> M: ...
@@ -127,7 +127,7 @@ class Db:
         try:
             return cast(list[Any], await self.connection.fetch(sql, *arguments))
         finally:
-            self._count(started)
+            sight.query(self._tally, sql, perf_counter() - started)
 
     async def value(self, statement: TypedReturnsRows[T], /, **given: Any) -> T:
         """The first column of the first row; None when there is no row."""
@@ -136,7 +136,7 @@ class Db:
         try:
             return cast(T, await self.connection.fetchval(sql, *arguments))
         finally:
-            self._count(started)
+            sight.query(self._tally, sql, perf_counter() - started)
 
     async def execute(self, statement: Executable, /, **given: Any) -> int:
         """Run it; the number of rows it touched."""
@@ -145,7 +145,7 @@ class Db:
         try:
             status = await self.connection.execute(sql, *arguments)
         finally:
-            self._count(started)
+            sight.query(self._tally, sql, perf_counter() - started)
         count = status.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
@@ -156,7 +156,7 @@ class Db:
         try:
             return Json((await self.connection.fetchval(sql, *arguments)).encode())
         finally:
-            self._count(started)
+            sight.query(self._tally, sql, perf_counter() - started)
 
     async def page(self, listing: Listing, query: PageQuery, /, **given: Any) -> Json:
         """One page of a list, as the body it is answered with."""
@@ -169,7 +169,7 @@ class Db:
         try:
             return await self.connection.fetch(sql, *arguments)
         finally:
-            self._count(started)
+            sight.query(self._tally, sql, perf_counter() - started)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -193,10 +193,6 @@ class Db:
             await self.enter(scope)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             self.scope = scope
-
-    def _count(self, started: float) -> None:
-        self.queries += 1
-        self.seconds += perf_counter() - started
 
 
 def _as_array(statement: Select[Any]) -> Select[Any]:
@@ -272,10 +268,12 @@ class _Transaction(AbstractAsyncContextManager[Db, None]):
         self._connection: Any = None
 
     async def __aenter__(self) -> Db:
+        started = perf_counter()
         try:
             self._connection = await self._pool.acquire()
         except OSError as error:
             raise DatabaseError from error
+        metrics.waited_for_connection(perf_counter() - started)
         try:
             await self._connection.execute(self._scope.begin)
         except BaseException as error:

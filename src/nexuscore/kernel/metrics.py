@@ -1,11 +1,18 @@
-"""What the process counts, in Prometheus' text format. Labels are templates and kinds, never ids."""
+"""What the process counts, in Prometheus' text format. Labels are templates and kinds, never ids.
+
+A module counts its own things with `counter`, `gauge` and `histogram`, made at import:
+
+    shelved = metrics.counter("nexus_notes_shelved", "Notes shelved.", ["reason"])
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from prometheus_client import (
-    CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
+    Gauge,
     GCCollector,
     Histogram,
     PlatformCollector,
@@ -13,34 +20,80 @@ from prometheus_client import (
     generate_latest,
 )
 
-registry = CollectorRegistry()
+registry = CollectorRegistry()  # of this process
+shared = CollectorRegistry()  # of the installation, asked for by whoever is asked for them
 ProcessCollector(registry=registry)
 PlatformCollector(registry=registry)
 GCCollector(registry=registry)
 
+MEDIA = "text/plain; version=0.0.4; charset=utf-8"
 _REQUEST_SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _JOB_SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 1800)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-_requests = Counter("nexus_http_requests", "Requests answered.", ["method", "route", "status"], registry=registry)
-_durations = Histogram(
+
+def counter(name: str, meaning: str, labels: Sequence[str] = ()) -> Counter:
+    """A count that only grows; it is shown as `name` with `_total` behind it."""
+    return Counter(name, meaning, labels, registry=registry)
+
+
+def gauge(name: str, meaning: str, labels: Sequence[str] = ()) -> Gauge:
+    """A figure that goes up and down, of this process."""
+    return Gauge(name, meaning, labels, registry=registry)
+
+
+def histogram(name: str, meaning: str, labels: Sequence[str] = (), *, buckets: Sequence[float]) -> Histogram:
+    """How many of something took how long."""
+    return Histogram(name, meaning, labels, buckets=buckets, registry=registry)
+
+
+_requests = counter("nexus_http_requests", "Requests answered.", ["method", "route", "status"])
+_durations = histogram(
     "nexus_http_request_duration_seconds",
     "Time from the first byte in to the last byte out.",
     ["method", "route", "status"],
     buckets=_REQUEST_SECONDS,
-    registry=registry,
 )
-_queries = Counter("nexus_db_queries", "Statements sent to the database.", registry=registry)
-_query_seconds = Counter("nexus_db_query_seconds", "Time spent waiting for the database.", registry=registry)
-_jobs = Counter("nexus_jobs", "Jobs ended.", ["kind", "outcome"], registry=registry)
-_job_durations = Histogram(
-    "nexus_job_duration_seconds", "Time a job ran.", ["kind"], buckets=_JOB_SECONDS, registry=registry
+_in_flight = gauge("nexus_http_requests_in_flight", "Requests being answered now.")
+_errors = counter("nexus_http_errors", "Requests answered with an error, by its code.", ["code"])
+_notices = counter("nexus_http_notices", "Requests worth a warning: slow, many_queries, too_many_queries.", ["notice"])
+_queries = counter("nexus_db_queries", "Statements sent to the database by requests and jobs.")
+_query_seconds = counter("nexus_db_query_seconds", "Time spent waiting for their answers.")
+_pool = gauge("nexus_db_pool_connections", "Connections of the pool, by state: used or idle.", ["state"])
+_pool_limit = gauge("nexus_db_pool_limit", "Connections the pool may hold.")
+_pool_wait = counter("nexus_db_pool_wait_seconds", "Time spent waiting for a connection of the pool.")
+_cache = counter("nexus_cache_lookups", "Looks into the cache: hit or miss.", ["outcome"])
+_outside = counter("nexus_outside_calls", "Calls to others' servers: answered or failed.", ["to", "outcome"])
+_outside_seconds = histogram(
+    "nexus_outside_call_duration_seconds", "Time a call to others took.", ["to"], buckets=_REQUEST_SECONDS
 )
-_events = Counter("nexus_events", "Facts recorded.", ["type"], registry=registry)
+_jobs = counter("nexus_jobs", "Jobs ended, by outcome: done, again, parked, lease_lost.", ["kind", "outcome"])
+_job_durations = histogram("nexus_job_duration_seconds", "Time a job ran.", ["kind"], buckets=_JOB_SECONDS)
+_jobs_running = gauge("nexus_jobs_running", "Jobs that run in this process now.")
+_events = counter("nexus_events", "Facts recorded.", ["type"])
 
+_waiting = Gauge("nexus_jobs_waiting", "Jobs that are due and wait for a worker.", ["kind"], registry=shared)
+_later = Gauge("nexus_jobs_scheduled", "Jobs that wait for their time.", ["kind"], registry=shared)
+_dead = Gauge("nexus_jobs_dead", "Jobs that failed their last try and wait for a person.", ["kind"], registry=shared)
+_lag = Gauge("nexus_job_lag_seconds", "How long the longest waiting due job has waited.", registry=shared)
+
+_hits, _misses = _cache.labels("hit"), _cache.labels("miss")
 _request_labels: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 _job_labels: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
 _event_labels: dict[str, Counter] = {}
+
+
+class Flow:
+    """What is under way in this process now. Plain numbers, since every request changes one twice."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.jobs = 0
+
+
+flow = Flow()
+_in_flight.set_function(lambda: flow.requests)
+_jobs_running.set_function(lambda: flow.jobs)
 
 
 def observe_request(method: str, route: str, status: int, seconds: float) -> None:
@@ -54,14 +107,48 @@ def observe_request(method: str, route: str, status: int, seconds: float) -> Non
     bound[1].observe(seconds)
 
 
+def count_error(code: str) -> None:
+    """Count an answer that is an error."""
+    _errors.labels(code).inc()
+
+
+def count_notice(notice: str) -> None:
+    """Count a request that was worth a warning."""
+    _notices.labels(notice).inc()
+
+
 def observe_queries(count: int, seconds: float) -> None:
     """Count statements sent to the database and the time they took together."""
     _queries.inc(count)
     _query_seconds.inc(seconds)
 
 
+def waited_for_connection(seconds: float) -> None:
+    """Add the wait for a connection."""
+    _pool_wait.inc(seconds)
+
+
+def watch_pool(sizes: Callable[[], tuple[int, int, int]]) -> None:
+    """Show the pool that `sizes` tells of: connections, idle ones, the limit. The last one named counts."""
+    _pool.labels("used").set_function(lambda: sizes()[0] - sizes()[1])
+    _pool.labels("idle").set_function(lambda: sizes()[1])
+    _pool_limit.set_function(lambda: sizes()[2])
+
+
+def observe_cache(hits: int, misses: int) -> None:
+    """Count looks into the cache."""
+    _hits.inc(hits)
+    _misses.inc(misses)
+
+
+def observe_outside(purpose: str, outcome: str, seconds: float) -> None:
+    """Count a call to others: `purpose` is one of few words, `outcome` "answered" or "failed"."""
+    _outside.labels(purpose, outcome).inc()
+    _outside_seconds.labels(purpose).observe(seconds)
+
+
 def observe_job(kind: str, outcome: str, seconds: float) -> None:
-    """Count an ended job: `outcome` is "done", "retried", "held" or "dropped"."""
+    """Count an ended job: `outcome` is "done", "again", "parked" or "lease_lost"."""
     key = (kind, outcome)
     bound = _job_labels.get(key)
     if bound is None:
@@ -78,6 +165,55 @@ def count_event(type: str, count: int = 1) -> None:
     bound.inc(count)
 
 
-def render() -> tuple[bytes, str]:
-    """The exposition and its content type."""
-    return generate_latest(registry), CONTENT_TYPE_LATEST
+def show_queue(counts: Sequence[tuple[str, int, int, int]], lag: float) -> None:
+    """Show the queue of the installation: for each kind how many are due, wait for later, and are dead."""
+    for each in (_waiting, _later, _dead):
+        each.clear()
+    for kind, due, later, dead in counts:
+        _waiting.labels(kind).set(due)
+        _later.labels(kind).set(later)
+        _dead.labels(kind).set(dead)
+    _lag.set(lag)
+
+
+def of_process() -> str:
+    """This process's figures."""
+    return generate_latest(registry).decode()
+
+
+def of_installation() -> str:
+    """Those no process has for itself."""
+    return generate_latest(shared).decode()
+
+
+def merged(parts: dict[str, str]) -> str:
+    """The figures of several processes as one exposition, each sample with a `process` label."""
+    families: dict[str, tuple[list[str], list[str]]] = {}
+    for process, text in parts.items():
+        heads, samples = families.setdefault("", ([], []))
+        for line in text.splitlines():
+            if line.startswith("# HELP "):
+                heads, samples = families.setdefault(line.split(" ", 3)[2], ([], []))
+            if line.startswith("#"):
+                if line not in heads:
+                    heads.append(line)
+                continue
+            name, brace, rest = line.partition("{")
+            if brace:
+                samples.append(f'{name}{{process="{process}",{rest}')
+            else:
+                name, _, value = line.partition(" ")
+                samples.append(f'{name}{{process="{process}"}} {value}')
+    return "".join(f"{line}\n" for heads, samples in families.values() for line in (*heads, *samples))
+
+
+def known() -> list[tuple[str, str, tuple[str, ...], str]]:
+    """(name as it is shown, type, labels, meaning) of everything of ours, for the documentation and its tests."""
+    found = []
+    for each in (registry, shared):
+        for collector in list(each._collector_to_names):
+            kind = type(collector).__name__.lower()
+            if isinstance(collector, Counter | Gauge | Histogram):
+                name = collector._name + ("_total" if isinstance(collector, Counter) else "")
+                found.append((name, kind, tuple(collector._labelnames), collector._documentation))
+    return sorted(found)

@@ -23,14 +23,14 @@ from sqlalchemy import Text, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from nexuscore.kernel import clock, metrics
+from nexuscore.kernel import clock, metrics, sight
 from nexuscore.kernel.access import Actor
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Db, Scope
 from nexuscore.kernel.errors import NotFoundError
 from nexuscore.kernel.events import hear, read
 from nexuscore.kernel.jobs import Job, Leased, Outcall, Retry, Worker, backoff, is_last
-from nexuscore.kernel.log import get_logger
+from nexuscore.kernel.log import get_logger, job_line, new_traceparent, parse_traceparent
 from nexuscore.kernel.outbox import PendingJob, write
 from nexuscore.kernel.tables import Table
 
@@ -96,6 +96,8 @@ async def work(app: "App", leased: Leased) -> None:
     """Run one leased job to its end: done, queued again, or parked for a person."""
     started = perf_counter()
     worker = app.workers[leased.kind]
+    tally, token = sight.begin(*_trace(leased))
+    metrics.flow.jobs += 1
     outcome = "done"
     try:
         async with asyncio.timeout(worker.job.timeout.total_seconds()):
@@ -115,7 +117,39 @@ async def work(app: "App", leased: Leased) -> None:
             exc_info=error,
         )
         await _record_failure(app, leased, error, outcome)
-    metrics.observe_job(leased.kind, outcome, perf_counter() - started)
+    finally:
+        metrics.flow.jobs -= 1
+        sight.end(token)
+    _note(app, leased, outcome, tally, perf_counter() - started)
+
+
+def _note(app: "App", leased: Leased, outcome: str, tally: sight.Tally, seconds: float) -> None:
+    metrics.observe_job(leased.kind, outcome, seconds)
+    tally.counted()
+    kernel = app.kernel
+    thresholds = sight.Thresholds(
+        slow_ms=kernel.slow_request_ms, queries=kernel.many_queries, too_many=kernel.too_many_queries
+    )
+    actor = leased.headers.get("actor")
+    job_line(
+        job=leased.kind,
+        job_id=leased.id,
+        attempt=leased.attempts + 1,
+        outcome=outcome,
+        duration_ms=seconds * 1000,
+        request_id=leased.headers.get("request_id"),
+        trace_id=tally.traceparent[3:35],
+        org=leased.headers.get("org"),
+        actor=actor[1] if actor else None,
+        spent=tally.spent(),
+        notices=thresholds.notices(tally, seconds),
+    )
+
+
+def _trace(leased: Leased) -> tuple[str, str]:
+    """The trace the job belongs to, as the caller's context left it, with a span of the job's own."""
+    found = parse_traceparent(leased.headers.get("traceparent"))
+    return new_traceparent(found[0] if found else None), leased.headers.get("tracestate") or ""
 
 
 async def _record_failure(app: "App", leased: Leased, error: Exception, outcome: str) -> None:

@@ -333,6 +333,11 @@ class KernelSettings(Settings, prefix=""):
     log_format: Literal["auto", "json", "text"] = Field(
         default="auto", description="JSON lines or readable text; auto is JSON in production and text elsewhere."
     )
+    slow_request_ms: float = Field(
+        default=1000, gt=0, description="A request or job that takes longer is logged as a warning."
+    )
+    many_queries: int = Field(default=10, ge=1, description="One that sends the database more statements is, too.")
+    too_many_queries: int = Field(default=50, ge=1, description="One that sends it so many more raises an alert.")
     trusted_proxies: CommaList[Annotated[str, AfterValidator(_network)]] = Field(
         default_factory=list, description="Networks whose X-Forwarded-For is believed, as 10.0.0.0/8."
     )
@@ -345,6 +350,9 @@ class KernelSettings(Settings, prefix=""):
     )
     dev_token: SecretStr | None = Field(
         default=None, description="A bearer token that signs in as a developer, until a module for identity is there."
+    )
+    stream_stall_s: float = Field(
+        default=60, gt=0, description="A streamed answer of which nobody reads for so long is cut."
     )
     shutdown_grace_s: float = Field(
         default=20, ge=0, description="How long a stopping process waits for requests and jobs."

@@ -1,6 +1,6 @@
 """What goes over the wire: schemas, replies, problem bodies, and how a row becomes JSON."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,12 +39,17 @@ class Problem(Schema):
 
 @dataclass(slots=True)
 class Reply:
-    """An answer on its way out, for an operation that must say more than its body."""
+    """An answer on its way out, for an operation that must say more than its body.
+
+    A `stream` takes the place of the body: it is read as fast as the caller reads, and closed when they go away. It
+    runs after the transaction has ended, so it opens what it needs itself, with `app.context`.
+    """
 
     status: int = 200
     body: bytes = b""
     media: str = JSON
     headers: Headers = field(default_factory=list)
+    stream: AsyncIterator[bytes] | None = None
 
     def header(self, name: str, value: str) -> "Reply":
         """Add a header; control characters are refused, so none can be smuggled in."""

@@ -1,10 +1,10 @@
 """The edge: every request passes here once, and leaves with a request id, headers and a log line."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import MutableMapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from nexuscore.kernel import i18n, metrics
+from nexuscore.kernel import i18n, metrics, sight
 from nexuscore.kernel.db import translated
 from nexuscore.kernel.errors import (
     InternalError,
@@ -17,17 +17,25 @@ from nexuscore.kernel.http.answers import Headers, Reply, problem
 from nexuscore.kernel.http.cors import allowance, preflight
 from nexuscore.kernel.http.deadlines import Deadlines
 from nexuscore.kernel.http.documents import document, document_routes
+from nexuscore.kernel.http.encoding import EncodingNotAcceptable, bears_secrets, negotiate, without_codings
 from nexuscore.kernel.http.exchange import Exchange, client_ip
 from nexuscore.kernel.http.health import health_routes
 from nexuscore.kernel.http.run import CtxRoute
-from nexuscore.kernel.log import clean_request_id, get_logger, new_traceparent, parse_traceparent, request_line
+from nexuscore.kernel.http.sending import Send, Sent, begun, send_reply
+from nexuscore.kernel.log import (
+    clean_request_id,
+    clean_tracestate,
+    get_logger,
+    new_traceparent,
+    parse_traceparent,
+    request_line,
+)
 
 if TYPE_CHECKING:
     from nexuscore.kernel.app import App
 
 API = "/api/v1"
 Message = MutableMapping[str, Any]
-Send = Callable[[Message], Awaitable[None]]
 _log = get_logger(__name__)
 
 SECURITY_HEADERS: Headers = [
@@ -103,6 +111,7 @@ class Edge:
         self._app = app
         self.routes = routes
         self._switch = Switch(routes)
+        self._secret = frozenset(id(route) for route in routes if bears_secrets(route.declared.answer))
         self._document: dict[str, Any] | None = None
         settings = app.kernel
         self._deadlines = Deadlines()
@@ -111,7 +120,9 @@ class Edge:
         self._always = list(SECURITY_HEADERS)
         if settings.public_url.startswith("https://"):
             self._always.append(HSTS)
-        self._plain_log = settings.log_level.lower() in {"debug", "info"}
+        self._thresholds = sight.Thresholds(
+            slow_ms=settings.slow_request_ms, queries=settings.many_queries, too_many=settings.too_many_queries
+        )
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document of the operations under `/api`, made once."""
@@ -130,18 +141,30 @@ class Edge:
     async def _answer(self, scope: Message, receive: Any, send: Send) -> None:
         started = perf_counter()
         exchange = self._begin(scope, receive)
+        tally, token = sight.begin(exchange.traceparent, exchange.tracestate)
+        metrics.flow.requests += 1
         error: Exception | None = None
         try:
-            reply = preflight(exchange, self._origins) or await self._run(exchange)
-        except Exception as raised:  # noqa: BLE001 - the edge answers whatever happened
-            error = raised
-            reply = self._problem(exchange, raised)
-        await self._send(exchange, reply, send)
-        self._note(exchange, reply, perf_counter() - started, error)
+            try:
+                reply = preflight(exchange, self._origins) or await self._run(exchange)
+                if reply.stream is not None:
+                    reply = await begun(reply, self._app.kernel.request_timeout_s)
+            except Exception as raised:  # noqa: BLE001 - the edge answers whatever happened
+                error = raised
+                reply = self._problem(exchange, raised)
+            sent = await self._send(exchange, reply, send)
+            self._note(exchange, reply.status, sent, tally, perf_counter() - started, error)
+        finally:
+            metrics.flow.requests -= 1
+            sight.end(token)
 
     async def _run(self, exchange: Exchange) -> Reply:
         route, path = self._switch.find(exchange.method, exchange.path)
         exchange.route = route.path
+        exchange.secret = id(route) in self._secret
+        accepted = negotiate(exchange.headers.get("accept-encoding", ""))
+        if accepted.coding is None and not accepted.plain:
+            raise EncodingNotAcceptable
         return await self._deadlines.run(route.run(exchange, path), self._app.kernel.request_timeout_s)
 
     def _begin(self, scope: Message, receive: Any) -> Exchange:
@@ -151,6 +174,12 @@ class Edge:
         exchange.request_id = clean_request_id(headers.get("x-request-id"))
         trace = parse_traceparent(headers.get("traceparent"))
         exchange.traceparent = new_traceparent(trace[0] if trace else None)
+        if trace is not None and "tracestate" in headers:
+            exchange.tracestate = clean_tracestate(headers["tracestate"])
+        for name in ("if-none-match", "if-match"):
+            if name in headers:
+                exchange.etags_asked = headers[name]
+                headers[name] = without_codings(headers[name])
         exchange.ip = client_ip(scope, headers.get("x-forwarded-for"), self._trusted)
         exchange.locale = i18n.negotiate(headers.get("accept-language"), settings.default_locale)
         return exchange
@@ -178,48 +207,55 @@ class Edge:
             instance=exchange.path,
         )
 
-    async def _send(self, exchange: Exchange, reply: Reply, send: Send) -> None:
+    async def _send(self, exchange: Exchange, reply: Reply, send: Send) -> Sent:
         headers: Headers = [
-            (b"content-length", str(len(reply.body)).encode()),
             (b"x-request-id", exchange.request_id.encode()),
             (b"traceparent", exchange.traceparent.encode()),
             *(self._beside(reply.headers) if reply.headers else self._always),
             *allowance(exchange, self._origins),
         ]
-        if reply.body:
-            headers.append((b"content-type", reply.media.encode()))
-        body = b"" if exchange.method == "HEAD" else reply.body
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        return await send_reply(exchange, reply, headers, send, stall=self._app.kernel.stream_stall_s)
 
     def _beside(self, own: Headers) -> Headers:
-        """What an answer says itself, and of what every answer says the rest."""
+        """What every answer says, less what this one says itself."""
         names = {name for name, _ in own}
-        return [*(each for each in self._always if each[0] not in names), *own]
+        return [each for each in self._always if each[0] not in names]
 
-    def _note(self, exchange: Exchange, reply: Reply, seconds: float, error: Exception | None) -> None:
-        status, size = reply.status, len(reply.body)
+    def _note(
+        self,
+        exchange: Exchange,
+        status: int,
+        sent: Sent,
+        tally: sight.Tally,
+        seconds: float,
+        error: Exception | None,
+    ) -> None:
+        identity = exchange.identity
         metrics.observe_request(exchange.method, exchange.route, status, seconds)
-        db, identity = exchange.db, exchange.identity
-        if db is not None:
-            metrics.observe_queries(db.queries, db.seconds)
-        if self._plain_log or status >= 400:
-            request_line(
-                method=exchange.method,
-                route=exchange.route,
-                status=status,
-                duration_ms=round(seconds * 1000, 2),
-                size=size,
-                request_id=exchange.request_id,
-                trace_id=exchange.traceparent[3:35],
-                org=identity.org if identity else None,
-                actor=identity.actor.id if identity else None,
-                client=exchange.ip,
-                agent=exchange.headers.get("user-agent"),
-                queries=db.queries if db is not None else None,
-                db_ms=round(db.seconds * 1000, 2) if db is not None else None,
-                error=getattr(error, "code", type(error).__name__) if error else None,
-            )
+        tally.counted()
+        code = sent.cut if error is None else getattr(error, "code", type(error).__name__)
+        if code is not None:
+            metrics.count_error(code)
+        notices = self._thresholds.notices(tally, seconds)
+        for notice in notices:
+            metrics.count_notice(notice)
+        request_line(
+            method=exchange.method,
+            route=exchange.route,
+            path=exchange.path,
+            status=status,
+            duration_ms=seconds * 1000,
+            size=sent.size,
+            request_id=exchange.request_id,
+            trace_id=exchange.traceparent[3:35],
+            org=identity.org if identity else None,
+            actor=identity.actor.id if identity else None,
+            client=exchange.ip,
+            agent=exchange.headers.get("user-agent"),
+            spent=tally.spent(),
+            notices=notices,
+            error=code,
+        )
 
 
 def build(app: "App") -> Edge:

@@ -6,7 +6,6 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from nexuscore.kernel.db import Db
 from nexuscore.kernel.errors import MalformedRequest, PayloadTooLarge
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ class Exchange:
         "_body",
         "_receive",
         "app",
-        "db",
+        "etags_asked",
         "headers",
         "identity",
         "ip",
@@ -34,7 +33,9 @@ class Exchange:
         "request_id",
         "route",
         "scope",
+        "secret",
         "traceparent",
+        "tracestate",
     )
 
     def __init__(self, app: "App", scope: Scope, receive: Receive, *, limit: int) -> None:
@@ -49,10 +50,12 @@ class Exchange:
         self.locale = "en"
         self.request_id = ""
         self.traceparent = ""
+        self.tracestate = ""
         self.ip: str | None = None
         self.route = "unmatched"
-        self.db: Db | None = None
         self.identity: Any = None
+        self.secret = False  # whether answers of this operation bear secrets
+        self.etags_asked = ""  # as the caller wrote them
         self._receive = receive
         self._body: bytes | None = None
 
@@ -98,6 +101,11 @@ class Exchange:
                     break
             self._body = b"".join(chunks)
         return self._body
+
+    async def gone(self) -> None:
+        """Return once the caller has gone away; for while an answer is being sent."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
 
 
 def client_ip(scope: Scope, forwarded: str | None, trusted: tuple[str, ...]) -> str | None:

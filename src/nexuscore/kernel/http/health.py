@@ -48,8 +48,8 @@ async def ready(exchange: Anybody) -> Reply:
 @health_routes.get("/metrics")
 async def prometheus(exchange: Anybody) -> Reply:
     """The process's figures in Prometheus's text format."""
-    body, media = metrics.render()
-    return Reply(body=body, media=media)
+    text = metrics.of_process() + metrics.of_installation()
+    return Reply(body=text.encode(), media=metrics.MEDIA)
 
 
 async def _database(exchange: Exchange) -> str:

@@ -83,7 +83,6 @@ class CtxRoute(APIRoute):
             return self._reply(await self.declared.endpoint(**arguments))
         try:
             async with app.database.transaction(Scope(identity.org)) as db:
-                exchange.db = db
                 ctx = Ctx(
                     app,
                     db,

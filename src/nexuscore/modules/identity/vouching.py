@@ -11,6 +11,7 @@ from urllib.parse import quote_plus
 
 import httpx2
 
+from nexuscore.kernel import sight
 from nexuscore.kernel.errors import AuthenticationError, ExternalServiceError
 from nexuscore.modules.identity.providers import Provider
 
@@ -205,8 +206,10 @@ async def _remember(url: str, *, anew: bool = False) -> dict[str, Any]:
 
 async def _ask(method: str, url: str, **rest: Any) -> httpx2.Response:
     try:
-        async with httpx2.AsyncClient(timeout=_TIMEOUT, trust_env=False, follow_redirects=False) as client:
-            answer = await client.request(method, url, **rest)
+        with sight.outside("identity_provider") as call:
+            async with httpx2.AsyncClient(timeout=_TIMEOUT, trust_env=False, follow_redirects=False) as client:
+                answer = await client.request(method, url, **rest)
+            call.status = answer.status_code
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise ProviderUnreachable from error
     if len(answer.content) > _LARGEST:

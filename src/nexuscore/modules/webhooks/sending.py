@@ -192,7 +192,13 @@ async def _send(client: Outbound, batch: Batch, item: Item, seconds: float) -> O
     started = perf_counter()
     try:
         answer = await client.request(
-            "POST", batch.url, headers=headers, body=body, seconds=seconds, limit=_READ_OF_ANSWER
+            "POST",
+            batch.url,
+            headers=headers,
+            body=body,
+            seconds=seconds,
+            limit=_READ_OF_ANSWER,
+            purpose="webhook",
         )
     except OutboundError as error:
         return Outcome(error.code, None, _since(started))

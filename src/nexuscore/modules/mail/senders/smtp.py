@@ -5,6 +5,7 @@ import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
+from nexuscore.kernel import sight
 from nexuscore.kernel.app import App
 from nexuscore.modules.mail.senders.sender import NotNow, Outcome, Outgoing, Refused, Sender, Taken
 from nexuscore.modules.mail.settings import MailSettings
@@ -32,17 +33,17 @@ class SmtpSender(Sender):
 
         client = _client(app.settings[MailSettings], mail)
         try:
-            try:
+            with sight.outside("mail"):
                 await client.connect()
                 await client.mail(mail.from_address)
                 await client.rcpt(mail.to_address)
-            except SMTPRecipientRefused as error:
-                return _recipient_refused(error.code, error.message)
-            except SMTPResponseException as error:
-                return NotNow(f"{error.code} {error.message}")
-            except (SMTPException, OSError, ValueError) as error:
-                return NotNow(_reason(error))
-            return await _hand_over(client, mail)
+                return await _hand_over(client, mail)
+        except SMTPRecipientRefused as error:
+            return _recipient_refused(error.code, error.message)
+        except SMTPResponseException as error:
+            return NotNow(f"{error.code} {error.message}")
+        except (SMTPException, OSError, ValueError) as error:
+            return NotNow(_reason(error))
         finally:
             client.close()
 

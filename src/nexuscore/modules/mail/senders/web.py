@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
+from nexuscore.kernel import sight
 from nexuscore.modules.mail.senders.sender import NotNow
 
 _LONGEST_REASON = 500
@@ -26,8 +27,11 @@ async def post(url: str, *, key: str, body: Any, headers: Mapping[str, str], sec
     import httpx2
 
     try:
-        async with httpx2.AsyncClient(verify=_tls(), timeout=seconds, trust_env=True) as client:
-            reply = await client.post(url, json=body, headers={"Authorization": f"Bearer {key}", **headers})
+        with sight.outside("mail") as call:
+            sent = {"Authorization": f"Bearer {key}", **headers, **call.headers}
+            async with httpx2.AsyncClient(verify=_tls(), timeout=seconds, trust_env=True) as client:
+                reply = await client.post(url, json=body, headers=sent)
+            call.status = reply.status_code
     except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError) as error:
         return NotNow(f"{type(error).__name__}: {error}")  # nothing was sent
     except httpx2.TransportError as error:
