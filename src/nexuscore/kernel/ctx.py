@@ -52,7 +52,7 @@ class Ctx:
                 event,
             )
         )
-        if self.app.listeners_of(type(event)):
+        if any(listener.wants(event, self.org) for listener in self.app.listeners_of(type(event))):
             self.jobs.append(
                 PendingJob(
                     "kernel.listen",

@@ -146,25 +146,36 @@ class Fact(Generic[E]):
     data: E
 
 
+When = Callable[[Any, UUID | None], bool]
+
+
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A function told of every event of one type (or of all, for `Event` itself)."""
+    """A function told of every event of one type (or of all, for `Event` itself), or of those `when` picks."""
 
     event: type[Event]
     run: Callable[["Ctx", Fact[Any]], Awaitable[None]]
     name: str
+    when: When | None = None
+
+    def wants(self, event: Event, org: UUID | None) -> bool:
+        """Whether it is told of this one."""
+        return self.when is None or self.when(event, org)
 
     async def __call__(self, ctx: "Ctx", fact: Fact[Any]) -> None:
         await self.run(ctx, fact)
 
 
 def on(
-    event: type[E],
+    event: type[E], *, when: When | None = None
 ) -> Callable[[Callable[["Ctx", Fact[E]], Awaitable[None]]], Listener]:
-    """Listen to `event`: the function runs in a job, in a transaction of its own, once per event."""
+    """Listen to `event`: the function runs in a job, in a transaction of its own, once per event.
+
+    `when(event, org)` picks events before a job is made for them: an event nobody wants costs no job.
+    """
 
     def listen(run: Callable[["Ctx", Fact[E]], Awaitable[None]]) -> Listener:
-        return Listener(event, run, f"{run.__module__}.{run.__qualname__}")
+        return Listener(event, run, f"{run.__module__}.{run.__qualname__}", when)
 
     return listen
 

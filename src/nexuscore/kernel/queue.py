@@ -196,21 +196,30 @@ async def _call_out(app: "App", worker: Outcall[Any, Any, Any], leased: Leased, 
 
 
 async def _tell(app: "App", leased: Leased, job: Listen) -> None:
-    """Every listener in a transaction of its own; one that fails does not hold up the others."""
+    """Every listener in a transaction of its own, the last one's completes the job.
+
+    One that fails does not hold up the others, but the job is not done then.
+    """
     async with app.database.transaction(Scope(across=True)) as db:
         fact = await read(db, app.event_types, job.event_id, job.time)
+    told = [each for each in app.listeners_of(app.event_types.get(fact.type)) if each.wants(fact.data, fact.org)]
     failures: list[Exception] = []
-    for listener in app.listeners_of(app.event_types.get(fact.type)):
+    for listener in told:
         try:
             async with app.context(**carried(leased)) as ctx:
                 if await hear(ctx.db, listener.name, fact.id):
                     await listener.run(ctx, fact)
+                if listener is told[-1] and not failures:
+                    await _complete(ctx.db, leased)
+        except LeaseLost:
+            raise
         except Exception as error:  # noqa: BLE001 - one listener does not stop the others
             failures.append(error)
     if failures:
         raise failures[0] if len(failures) == 1 else ExceptionGroup("listeners failed", failures)
-    async with app.database.transaction() as db:
-        await _complete(db, leased)
+    if not told:
+        async with app.database.transaction() as db:
+            await _complete(db, leased)
 
 
 async def _complete(db: Db, leased: Leased) -> None:

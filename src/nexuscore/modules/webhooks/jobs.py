@@ -24,7 +24,11 @@ _FORGOTTEN = (
 )
 
 
-@on(Event)
+def _publishes(event: Event, org: UUID | None) -> bool:
+    return event.public and org is not None
+
+
+@on(Event, when=_publishes)
 async def fan_out(ctx: Ctx, fact: Fact[Event]) -> None:
     """Whatever happens in an organisation, its endpoints are told if they want to know."""
     await deliveries.fan_out(ctx, fact)

@@ -1,1 +1,0 @@
-"""An app of two operations, for what a fact adds to one."""
