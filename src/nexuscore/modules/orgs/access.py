@@ -32,12 +32,12 @@ def held_by_role(app: App, role: str, custom: Iterable[str] | None = None) -> fr
         return frozenset(known)
     if role in ROLES:
         return frozenset(name for name, permission in known.items() if role in permission.roles)
-    return frozenset(custom or ()) & known.keys()
+    return frozenset(custom or ()).intersection(known)
 
 
 def held(app: App, role: str, custom: Iterable[str] | None, extra: Iterable[str]) -> frozenset[str]:
     """What a member holds: the role's permissions and the extra ones. What no module declares any more is nothing."""
-    return held_by_role(app, role, custom) | (frozenset(extra) & organisation_permissions(app).keys())
+    return held_by_role(app, role, custom) | frozenset(extra).intersection(organisation_permissions(app))
 
 
 def require_all(ctx: Ctx, permissions: Iterable[str]) -> None:

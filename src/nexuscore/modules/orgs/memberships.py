@@ -41,7 +41,7 @@ class StoredMemberships(Memberships):
         async with app.context(org=org_id) as ctx:
             if await ctx.db.first(_LIVE, org=org_id) is None:
                 return None
-        return Grants(scopes & access.organisation_permissions(app).keys(), "key")
+        return Grants(scopes.intersection(access.organisation_permissions(app)), "key")
 
     async def default_org(self, app: App, user_id: UUID) -> UUID | None:
         """The organisation a person has been in longest."""
