@@ -17,7 +17,7 @@ run: .venv/run.stamp ## Start everything: database, API and workers
 	@$(BIN)/nexus serve $(ARGS)
 
 test: .venv/dev.stamp ## Run the tests (ARGS="-k name" narrows them)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 check: .venv/dev.stamp ## Lint, types and contracts
 	@$(BIN)/ruff check .
