@@ -21,16 +21,10 @@ CanReadNote = Annotated[RowCtx[Note], Can(READ, row=service.get)]
 CanWriteNote = Annotated[RowCtx[Note], Can(WRITE, row=service.get)]
 
 
-class NoteQuery(PageQuery):
-    """The query parameters of the list of notes."""
-
-    tag: str | None = None
-
-
-@routes.get("", answer=Page[NoteOut])
-async def list_notes(ctx: CanRead, query: Annotated[NoteQuery, Query()]) -> Json:
+@routes.get("", answer=Page[NoteOut], listing=service.NOTES)
+async def list_notes(ctx: CanRead, query: Annotated[PageQuery, Query()]) -> Json:
     """The organisation's notes, newest first."""
-    return await service.page(ctx, query, query.tag)
+    return await service.page(ctx, query)
 
 
 @routes.post("", answer=NoteOut, status=201)

@@ -10,12 +10,17 @@ from examples.notes.schemas import NewNote, NoteChange, NoteOut
 from examples.notes.tables import Note
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Json
+from nexuscore.kernel.filters import has
 from nexuscore.kernel.paging import Listing, PageQuery
 from nexuscore.kernel.tables import columns, restore as restored, soft_delete
 
-_SHOWN = select(*columns(Note, NoteOut.model_fields))
-_ALL = Listing(_SHOWN, by=Note.id)
-_TAGGED = Listing(_SHOWN.where(Note.tags.contains(bindparam("tags"))), by=Note.id)
+NOTES = Listing(
+    select(*columns(Note, NoteOut.model_fields)),
+    by=Note.id,
+    sorts=(Note.title, Note.updated_at),
+    filters={"tag": has(Note.tags)},
+    search=(Note.title, Note.body),
+)
 _ONE = select(Note).where(Note.id == bindparam("note_id"))
 _CREATE = insert(Note).returning(Note)
 _CHANGE = update(Note).where(Note.id == bindparam("note_id")).returning(Note)
@@ -23,11 +28,9 @@ _DELETE = soft_delete(Note).where(Note.id == bindparam("note_id")).returning(Not
 _RESTORE = restored(Note).where(Note.id == bindparam("note_id")).returning(Note)
 
 
-async def page(ctx: Ctx, query: PageQuery, tag: str | None) -> Json:
+async def page(ctx: Ctx, query: PageQuery) -> Json:
     """The organisation's notes, newest first."""
-    if tag is None:
-        return await ctx.db.page(_ALL, query)
-    return await ctx.db.page(_TAGGED, query, tags=[tag])
+    return await ctx.db.page(NOTES, query)
 
 
 async def get(ctx: Ctx, note_id: UUID) -> Note:

@@ -136,6 +136,7 @@ class App:
             maximum=settings.pool_max,
             statement_timeout_ms=settings.statement_timeout_ms,
         )
+        self._database.keyring = lambda: self.keyring
         await self._database.start()
 
     async def stop(self) -> None:

@@ -5,7 +5,7 @@ Nobody commits: `Database.transaction` opens the transaction a request or a job 
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from time import perf_counter
@@ -14,11 +14,12 @@ from uuid import UUID
 
 import asyncpg
 from pydantic_core import from_json
-from sqlalchemy import Select, func, literal_column, select
+from sqlalchemy import Select, select
 from sqlalchemy.sql.expression import Executable
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
-from nexuscore.kernel import metrics, sight
+from nexuscore.kernel import metrics, rowjson, sight
+from nexuscore.kernel.crypto import Keyring
 from nexuscore.kernel.errors import (
     AuthorizationError,
     ConflictError,
@@ -28,13 +29,15 @@ from nexuscore.kernel.errors import (
     NotFoundError,
     ValidationError,
 )
-from nexuscore.kernel.paging import Listing, PageQuery, as_page
+from nexuscore.kernel.paging import Listing, PageJson, PageQuery, as_page
+from nexuscore.kernel.rowjson import as_array, shown
 from nexuscore.kernel.statements import prepare
 from nexuscore.kernel.tables import ACROSS_ROLE, APP_ROLE, Table
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Table)
 Ts = TypeVarTuple("Ts")
+Json = rowjson.Json
 
 
 class Row(asyncpg.Record):
@@ -53,12 +56,6 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[Row]
 else:
     Connection = asyncpg.Connection
-
-
-class Json(bytes):
-    """JSON text as PostgreSQL built it, on its way out untouched."""
-
-    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +82,13 @@ class Scope:
 class Db:
     """The statements of one transaction, counted for the request or job it belongs to."""
 
-    __slots__ = ("_tally", "connection", "scope")
+    __slots__ = ("_tally", "connection", "keyring", "scope")
 
-    def __init__(self, connection: Connection, scope: Scope) -> None:
+    def __init__(self, connection: Connection, scope: Scope, keyring: Callable[[], Keyring]) -> None:
         self.connection = connection
         self.scope = scope
         self._tally = sight.tally()
+        self.keyring = keyring
 
     @overload
     async def first(self, statement: TypedReturnsRows[M], /, **given: Any) -> M | None: ...
@@ -158,10 +156,11 @@ class Db:
         finally:
             sight.query(self._tally, sql, perf_counter() - started)
 
-    async def page(self, listing: Listing, query: PageQuery, /, **given: Any) -> Json:
-        """One page of a list, as the body it is answered with."""
-        statement, places = listing.place(query)
-        return Json(as_page(await self.one(statement, **places, **given), query))
+    async def page(self, listing: Listing, query: PageQuery, /, **given: Any) -> PageJson:
+        """One page of a list, as it is answered. `given` are the values of its select's own parameters."""
+        keyring = self.keyring()
+        place = listing.place(query, keyring)
+        return as_page(await self.one(place.statement, **place.given, **given), query, place, keyring)
 
     async def raw(self, sql: str, *arguments: Any) -> list[Row]:
         """A statement as text, for what SQLAlchemy cannot say. Never built from input."""
@@ -197,8 +196,8 @@ class Db:
 
 def _as_array(statement: Select[Any]) -> Select[Any]:
     """`statement` wrapped so that PostgreSQL answers one JSON array."""
-    array = func.coalesce(func.json_agg(literal_column("r")), literal_column("'[]'::json"))
-    return select(array.op("::")(literal_column("text"))).select_from(statement.subquery("r"))
+    rows = select(*map(shown, statement.subquery().c)).subquery("r")
+    return select(as_array(rows)).select_from(rows)
 
 
 class Database:
@@ -209,6 +208,7 @@ class Database:
         self._sizes = (minimum, maximum)
         self._timeout = statement_timeout_ms
         self._pool: asyncpg.Pool[Row] | None = None
+        self.keyring: Callable[[], Keyring] = _no_keyring  # the app's, which signs cursors
 
     @property
     def pool(self) -> "asyncpg.Pool[Row]":
@@ -254,17 +254,22 @@ class Database:
 
     def transaction(self, scope: Scope = Scope()) -> AbstractAsyncContextManager[Db]:
         """One transaction in `scope`: committed when the block ends, rolled back when it raises."""
-        return _Transaction(self.pool, scope)
+        return _Transaction(self.pool, scope, self.keyring)
+
+
+def _no_keyring() -> Keyring:
+    raise RuntimeError("there is no app to sign cursors with")
 
 
 class _Transaction(AbstractAsyncContextManager[Db, None]):
     """`BEGIN` to `COMMIT`. A class, since every request runs in one and a generator costs it 6 µs more."""
 
-    __slots__ = ("_connection", "_pool", "_scope")
+    __slots__ = ("_connection", "_keyring", "_pool", "_scope")
 
-    def __init__(self, pool: "asyncpg.Pool[Row]", scope: Scope) -> None:
+    def __init__(self, pool: "asyncpg.Pool[Row]", scope: Scope, keyring: Callable[[], Keyring]) -> None:
         self._pool = pool
         self._scope = scope
+        self._keyring = keyring
         self._connection: Any = None
 
     async def __aenter__(self) -> Db:
@@ -279,7 +284,7 @@ class _Transaction(AbstractAsyncContextManager[Db, None]):
         except BaseException as error:
             await self._give_up(error)
             raise
-        return Db(self._connection, self._scope)
+        return Db(self._connection, self._scope, self._keyring)
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is not None:

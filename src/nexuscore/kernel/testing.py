@@ -217,7 +217,7 @@ class RolledBack(Database):
         try:
             await connection.execute(f"SAVEPOINT one; {scope.sql}")
             try:
-                yield Db(connection, scope)
+                yield Db(connection, scope, self.keyring)
             except BaseException:
                 await connection.execute("ROLLBACK TO one; RELEASE one")
                 raise

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from nexuscore.kernel.access import Permission, Rule
 from nexuscore.kernel.errors import NexusError
+from nexuscore.kernel.paging import Listing
 
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 LoadRow = Callable[..., Awaitable[Any]]
@@ -71,6 +72,7 @@ class Operation:
     needs_key: bool
     unrepeatable: str | None
     outside_api: bool
+    listing: Listing | None = None
 
 
 class Routes:
@@ -113,6 +115,7 @@ class Routes:
         max_body: int | None = None,
         needs_key: bool = False,
         unrepeatable: str | None = None,
+        listing: Listing | None = None,
     ) -> Callable[[F], F]:
         def declare(endpoint: F) -> F:
             self.operations.append(
@@ -128,6 +131,7 @@ class Routes:
                     needs_key=needs_key,
                     unrepeatable=unrepeatable,
                     outside_api=self.outside_api,
+                    listing=listing,
                 )
             )
             return endpoint

@@ -35,6 +35,7 @@ from nexuscore.kernel.http.describe import answered, documented_errors, extras
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.http.parameters import Parameters
 from nexuscore.kernel.http.routes import Admission, Can, LoadRow, Operation, Public, SignedIn
+from nexuscore.kernel.paging import PageQuery
 
 if TYPE_CHECKING:
     from nexuscore.kernel.app import App
@@ -262,7 +263,8 @@ class _Shape:
             elif kind is Exchange:
                 self.exchange = name
             else:
-                own.append(parameter.replace(annotation=annotation, kind=inspect.Parameter.KEYWORD_ONLY))
+                asked = _listed(annotation, kind, operation)
+                own.append(parameter.replace(annotation=asked, kind=inspect.Parameter.KEYWORD_ONLY))
         if self.admission is None:
             raise ConfigurationError(
                 f"{endpoint.__qualname__} says nobody may call it: its first parameter must be"
@@ -288,6 +290,13 @@ class _Shape:
             for name in taken
             if name not in self.wanted
         ]
+
+
+def _listed(annotation: Any, kind: Any, operation: Operation) -> Any:
+    """The annotation of a parameter; a query for pages also takes what the operation's listing can be asked."""
+    if operation.listing is None or not (isinstance(kind, type) and issubclass(kind, PageQuery)):
+        return annotation
+    return Annotated[operation.listing.asks(kind), *get_args(annotation)[1:]]
 
 
 def _stub(endpoint: Callable[..., Any], parameters: list[inspect.Parameter]) -> Callable[..., Any]:

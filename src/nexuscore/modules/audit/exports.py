@@ -4,6 +4,7 @@ An export is made by a job in parts of bounded size, oldest facts first, and dow
 """
 
 from datetime import datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, insert, select, update
@@ -12,6 +13,7 @@ from nexuscore.kernel.app import App
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Json
 from nexuscore.kernel.errors import NotFoundError
+from nexuscore.kernel.filters import equals
 from nexuscore.kernel.jobs import Job
 from nexuscore.kernel.paging import Listing, PageQuery
 from nexuscore.kernel.tables import columns
@@ -28,9 +30,11 @@ PURPOSE = "audit.export"
 
 _CREATE = insert(Export).returning(Export)
 _ONE = select(Export).where(Export.id == bindparam("export_id"))
-_OWN = Listing(
+OWN = Listing(
     select(*columns(Export, ExportSummary.model_fields)).where(Export.org_id.is_not_distinct_from(bindparam("org"))),
     by=Export.id,
+    sorts=(Export.created_at,),
+    filters={"state": equals(Export.state, Literal["waiting", "ready", "expired"])},
 )
 _WAITING = select(func.count()).where(Export.org_id.is_not_distinct_from(bindparam("org")), Export.state == "waiting")
 _CHANGE = update(Export).where(Export.id == bindparam("export_id"))
@@ -65,7 +69,7 @@ async def request(ctx: Ctx, new: NewExport) -> ExportOut:
 
 async def page(ctx: Ctx, query: PageQuery) -> Json:
     """The exports of the scope, newest first."""
-    return await ctx.db.page(_OWN, query, org=ctx.org)
+    return await ctx.db.page(OWN, query, org=ctx.org)
 
 
 async def get(ctx: Ctx, export_id: UUID) -> Export:

@@ -68,7 +68,7 @@ async def export_events(ctx: CanExport, new: NewExport) -> ExportOut:
     return await exports.request(ctx, new)
 
 
-@routes.get("/exports", answer=Page[ExportSummary])
+@routes.get("/exports", answer=Page[ExportSummary], listing=exports.OWN)
 async def list_event_exports(ctx: CanExport, query: Annotated[PageQuery, Query()]) -> Json:
     """The organisation's exports, newest first."""
     return await exports.page(ctx, query)
@@ -87,7 +87,7 @@ async def export_events_everywhere(ctx: CanReadAll, new: NewExport) -> ExportOut
         return await exports.request(everywhere, new)
 
 
-@routes.get("/everywhere/exports", answer=Page[ExportSummary])
+@routes.get("/everywhere/exports", answer=Page[ExportSummary], listing=exports.OWN)
 async def list_event_exports_everywhere(ctx: CanReadAll, query: Annotated[PageQuery, Query()]) -> Json:
     """The exports of the whole log, newest first."""
     async with ctx.across_orgs("exports of the whole log") as everywhere:

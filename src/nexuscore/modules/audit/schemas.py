@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
+from nexuscore.kernel.cursors import LONGEST
 from nexuscore.kernel.http import Schema
 
 EventType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*(\.\*)?$", max_length=200)]
@@ -34,7 +35,7 @@ class EventQuery(Filters):
     """The query parameters of a search. There is no offset: a cursor goes through the whole log at the same cost."""
 
     limit: int = Field(20, ge=1, le=100, description="How many facts, at most 100.")
-    cursor: str | None = Field(None, max_length=200, description="`next_cursor` of the page before.")
+    cursor: str | None = Field(None, max_length=LONGEST, description="`next_cursor` of the page before.")
 
 
 class EverywhereQuery(EventQuery):
@@ -49,7 +50,7 @@ class HistoryQuery(Schema):
     """The query parameters of one subject's history."""
 
     limit: int = Field(20, ge=1, le=100, description="How many facts, at most 100.")
-    cursor: str | None = Field(None, max_length=200, description="`next_cursor` of the page before.")
+    cursor: str | None = Field(None, max_length=LONGEST, description="`next_cursor` of the page before.")
 
 
 class EventOut(Schema):

@@ -4,29 +4,28 @@ A page looks at a bounded stretch of the log. Filters that no index serves may t
 `has_next` is true: the cursor goes on where it stopped looking.
 """
 
-import base64
-import binascii
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 from pydantic_core import to_json
 from sqlalchemy import bindparam, select
 
+from nexuscore.kernel import cursors
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Json
-from nexuscore.kernel.errors import Fault, ValidationError
 from nexuscore.kernel.events import LoggedEvent
-from nexuscore.kernel.paging import cursor_of
+from nexuscore.kernel.paging import page_of
 from nexuscore.kernel.tables import columns
 from nexuscore.modules.audit.events import SearchedEverywhere
 from nexuscore.modules.audit.schemas import EventOut, EventQuery, EverywhereQuery, Filters
 
 STRETCH = 5000  # rows a page looks at, at most
-_SHOWN = ", ".join(f"e.{name}" for name in EventOut.model_fields)
+_TIME = """to_char(s.time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS time"""
+_COLUMNS = ", ".join(f"e.{name}" for name in EventOut.model_fields)
+_SHOWN = ", ".join(_TIME if name == "time" else f"s.{name}" for name in EventOut.model_fields)
 _ONE = select(*columns(LoggedEvent, EventOut.model_fields)).where(LoggedEvent.id == bindparam("event_id"))
 
 # By name: the condition, whether an index serves it, and how its value is made from the filter's.
@@ -102,46 +101,28 @@ def _like(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a page ended."""
-
-    time: datetime
-    id: UUID
-
-    @classmethod
-    def parse(cls, cursor: str) -> Self:
-        try:
-            padded = cursor + "=" * (-len(cursor) % 4)
-            time, _, id = base64.b64decode(padded, altchars=b"-_", validate=True).decode().partition("|")
-            place = cls(datetime.fromisoformat(time), UUID(id))
-        except (ValueError, binascii.Error):
-            place = None
-        if place is None or place.time.tzinfo is None:
-            raise ValidationError.of([Fault("cursor", "malformed", "This is not a cursor of this list.")])
-        return place
-
-
 async def _page(ctx: Ctx, query: EventQuery, given: dict[str, Any], *, by_time: bool) -> Json:
     names = tuple(given)
     arguments = [*given.values(), query.limit]
+    keyring = ctx.app.keyring
+    about = b"events" + to_json({**given, "by_time": by_time})
     if query.cursor is not None:
-        place = _Place.parse(query.cursor)
-        arguments += [place.time, place.id] if by_time else [place.id]
+        time, id = cursors.read(keyring, about, query.cursor)
+        arguments += [datetime.fromisoformat(str(time)), id] if by_time else [id]
     (row,) = await ctx.db.raw(_statement(names, by_time=by_time, follows=query.cursor is not None), *arguments)
     if row.found > query.limit:
         rest = row.last_shown
     else:
         rest = None if _are_indexed(names) or row.looked < STRETCH else row.last_looked
-    info = {
-        "limit": query.limit,
-        "offset": 0,
-        "total": None,
-        "has_next": rest is not None,
-        "has_prev": query.cursor is not None,
-        "next_cursor": cursor_of(rest) if rest is not None else None,
-    }
-    return Json(b'{"data":%s,"page":%s}' % (row.data.encode(), to_json(info)))
+    return page_of(
+        row.data.encode(),
+        limit=query.limit,
+        offset=0,
+        total=None,
+        has_next=rest is not None,
+        has_prev=query.cursor is not None,
+        next_cursor=cursors.write(keyring, about, rest) if rest is not None else None,
+    )
 
 
 def _are_indexed(names: tuple[str, ...]) -> bool:
@@ -158,22 +139,23 @@ def _statement(names: tuple[str, ...], *, by_time: bool, follows: bool) -> str:
     limit = len(names) + 1
     order = ("time", "id") if by_time else ("id",)
     newest_first = ", ".join(f"{name} DESC" for name in order)
+    onwards = ", ".join(f"s.{name} DESC" for name in order)
     onward = ""
     if follows and by_time:
         onward = f" AND (e.time, e.id) < (${limit + 1}, ${limit + 2}::uuid) AND e.time <= ${limit + 1}"
     elif follows:
         onward = f" AND e.id < ${limit + 1}::uuid"
     bounded = f"${limit}::bigint + 1" if _are_indexed(names) else str(STRETCH)
-    last = "(SELECT time || '|' || id FROM {} ORDER BY " + ", ".join(order) + " LIMIT 1)"
+    last = "(SELECT ARRAY[time::text, id::text] FROM {} ORDER BY " + ", ".join(order) + " LIMIT 1)"
     return f"""
 WITH looked AS MATERIALIZED (
-  SELECT {_SHOWN} FROM events e WHERE {where(names, indexed=True)}{onward}
+  SELECT {_COLUMNS} FROM events e WHERE {where(names, indexed=True)}{onward}
   ORDER BY {", ".join(f"e.{name} DESC" for name in order)} LIMIT {bounded}
 ), found AS MATERIALIZED (
   SELECT * FROM looked e WHERE {where(names, indexed=False)} ORDER BY {newest_first} LIMIT ${limit}::bigint + 1
 ), shown AS MATERIALIZED (
   SELECT * FROM found ORDER BY {newest_first} LIMIT ${limit}
 )
-SELECT (SELECT coalesce(json_agg(s ORDER BY {newest_first}), '[]') FROM shown s)::text AS data,
+SELECT (SELECT coalesce(json_agg(r), '[]') FROM (SELECT {_SHOWN} FROM shown s ORDER BY {onwards}) r)::text AS data,
   (SELECT count(*) FROM found) AS found, (SELECT count(*) FROM looked) AS looked,
   {last.format("shown")} AS last_shown, {last.format("looked")} AS last_looked"""

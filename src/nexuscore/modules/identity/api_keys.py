@@ -30,8 +30,9 @@ _NEW = insert(ApiKey).returning(ApiKey)
 _OWN = ApiKey.user_id == bindparam("owner")
 _OF_ORG = ApiKey.org_id == bindparam("organisation")
 _SHOWN = select(*columns(ApiKey, ApiKeyOut.model_fields)).where(ApiKey.revoked_at.is_(None))
-_MINE = Listing(_SHOWN.where(_OWN), by=ApiKey.id)
-_ORGS = Listing(_SHOWN.where(_OF_ORG), by=ApiKey.id)
+_SORTS = (ApiKey.name, ApiKey.created_at, ApiKey.last_used_at)
+MINE = Listing(_SHOWN.where(_OWN), by=ApiKey.id, sorts=_SORTS)
+_ORGS = Listing(_SHOWN.where(_OF_ORG), by=ApiKey.id, sorts=_SORTS)
 _REVOKE = (
     update(ApiKey)
     .where(ApiKey.id == bindparam("key_id"), ApiKey.revoked_at.is_(None), or_(_OWN, _OF_ORG))
@@ -113,7 +114,7 @@ def _require_held(ctx: Ctx, scopes: list[str]) -> None:
 async def page(ctx: Ctx, query: PageQuery, owner: str) -> Json:
     """The caller's keys, or those of the organisation they act in."""
     if owner == "me":
-        return await ctx.db.page(_MINE, query, owner=ctx.actor.id)
+        return await ctx.db.page(MINE, query, owner=ctx.actor.id)
     require(ctx, MANAGE_ORG_KEYS.name)
     return await ctx.db.page(_ORGS, query, organisation=ctx.org)
 

@@ -132,7 +132,7 @@ async def add_passkey(ctx: FreshCaller, new: NewPasskey) -> PasskeyMade:
     return await passkeys.add(ctx, new)
 
 
-@me.get("/passkeys", answer=Page[PasskeyOut])
+@me.get("/passkeys", answer=Page[PasskeyOut], listing=passkeys.LISTED)
 async def list_my_passkeys(ctx: Caller, query: ListQuery) -> Json:
     """The caller's passkeys, the newest first."""
     return await passkeys.page(ctx, query)

@@ -14,6 +14,7 @@ from nexuscore.kernel.crypto import hash_token, new_token, same
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Json
 from nexuscore.kernel.errors import AuthenticationError, Fault, NotFoundError, ValidationError
+from nexuscore.kernel.filters import equals
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.paging import Listing, PageQuery
 from nexuscore.kernel.tables import columns
@@ -31,11 +32,17 @@ from nexuscore.modules.identity.people import set_platform_role
 from nexuscore.modules.identity.roles import RANK
 from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.tables import User
-from nexuscore.modules.identity.way_schemas import InviteCodeOut, NewInviteCode
+from nexuscore.modules.identity.way_schemas import InviteCodeOut, NewInviteCode, PlatformRole
 from nexuscore.modules.identity.way_tables import InviteCode, InviteCodeUse
 
 _NEW = insert(InviteCode).returning(InviteCode)
-_ALL = Listing(select(*columns(InviteCode, InviteCodeOut.model_fields)), by=InviteCode.id)
+CODES = Listing(
+    select(*columns(InviteCode, InviteCodeOut.model_fields)),
+    by=InviteCode.id,
+    sorts=(InviteCode.label, InviteCode.created_at, InviteCode.expires_at),
+    filters={"role": equals(InviteCode.role, PlatformRole)},
+    search=(InviteCode.label,),
+)
 _LIVE = (
     InviteCode.uses_left > 0,
     or_(InviteCode.expires_at.is_(None), InviteCode.expires_at > bindparam("now")),
@@ -89,7 +96,7 @@ async def create(ctx: Ctx, new: NewInviteCode) -> NewCode:
 
 async def page(ctx: Ctx, query: PageQuery) -> Json:
     """All codes, the newest first."""
-    return await ctx.db.page(_ALL, query)
+    return await ctx.db.page(CODES, query)
 
 
 async def revoke(ctx: Ctx, code_id: UUID) -> None:

@@ -52,7 +52,7 @@ _PROVED = select(User).where(
     User.email == bindparam("address"), User.email_verified_at.is_not(None), User.state == "active"
 )
 _NEW = insert(User).on_conflict_do_nothing().returning(User)
-_MINE = Listing(
+MINE = Listing(
     select(*columns(LinkedAccount, LinkedOut.model_fields)).where(LinkedAccount.user_id == bindparam("owner")),
     by=LinkedAccount.id,
 )
@@ -240,7 +240,7 @@ async def _link(ctx: Ctx, vouching: Provider, vouched: Vouched, owner: UUID) -> 
 
 async def page(ctx: Ctx, query: PageQuery) -> Json:
     """The providers the caller's account is linked with."""
-    return await ctx.db.page(_MINE, query, owner=ctx.actor.id)
+    return await ctx.db.page(MINE, query, owner=ctx.actor.id)
 
 
 async def unlink(ctx: Ctx, linked_id: UUID) -> None:

@@ -94,7 +94,7 @@ async def finish_oauth(
     return cookies.give(app, _redirect(finished.return_to), finished.step.session_id, finished.step.cookie)
 
 
-@links.get("", answer=Page[LinkedOut])
+@links.get("", answer=Page[LinkedOut], listing=oauth.MINE)
 async def list_linked(ctx: Caller, query: Annotated[PageQuery, Query()]) -> Json:
     """The providers the caller's account is linked with."""
     return await oauth.page(ctx, query)

@@ -29,7 +29,7 @@ _MINE = Passkey.user_id == bindparam("owner")
 _THIS = (_MINE, Passkey.id == bindparam("passkey_id"))
 _ALL = select(Passkey).where(_MINE).order_by(Passkey.id)
 _COUNT = select(func.count(Passkey.id)).where(_MINE)
-_LISTED = Listing(select(*columns(Passkey, PasskeyOut.model_fields)).where(_MINE), by=Passkey.id)
+LISTED = Listing(select(*columns(Passkey, PasskeyOut.model_fields)).where(_MINE), by=Passkey.id)
 _NEW = insert(Passkey).on_conflict_do_nothing(index_elements=[Passkey.credential_id]).returning(Passkey)
 _BY_CREDENTIAL = select(Passkey).where(Passkey.credential_id == bindparam("credential"))
 _USE = (
@@ -148,7 +148,7 @@ async def _suspect(ctx: Ctx, passkey: Passkey, shown: int) -> None:
 
 async def page(ctx: Ctx, query: PageQuery) -> Json:
     """The caller's passkeys, the newest first."""
-    return await ctx.db.page(_LISTED, query, owner=ctx.actor.id)
+    return await ctx.db.page(LISTED, query, owner=ctx.actor.id)
 
 
 async def rename(ctx: Ctx, passkey_id: UUID, name: str) -> Passkey:

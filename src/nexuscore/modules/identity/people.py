@@ -1,10 +1,13 @@
 """What the platform's people do with accounts: see, suspend, restore, give roles."""
 
+from typing import Literal
+
 from sqlalchemy import bindparam, case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Json
+from nexuscore.kernel.filters import equals, since, until
 from nexuscore.kernel.paging import Listing, PageQuery
 from nexuscore.kernel.tables import columns
 from nexuscore.modules.identity import sessions, single_use
@@ -13,12 +16,22 @@ from nexuscore.modules.identity.events import AccountRestored, AccountSuspended,
 from nexuscore.modules.identity.memory import memory
 from nexuscore.modules.identity.schemas import UserOut
 from nexuscore.modules.identity.tables import Milestone, User
+from nexuscore.modules.identity.way_schemas import PlatformRole
 
 FIRST_ADMIN = "first_admin"
 
-_SHOWN = select(*columns(User, UserOut.model_fields))
-_ALL = Listing(_SHOWN, by=User.id)
-_IN_STATE = Listing(_SHOWN.where(User.state == bindparam("wanted")), by=User.id)
+USERS = Listing(
+    select(*columns(User, UserOut.model_fields)),
+    by=User.id,
+    sorts=(User.email,),
+    filters={
+        "state": equals(User.state, Literal["active", "unverified", "suspended", "deactivated"]),
+        "platform_role": equals(User.platform_role, PlatformRole),
+        "since": since(User.created_at),
+        "until": until(User.created_at),
+    },
+    search=(User.email, User.name),
+)
 _SUSPEND = (
     update(User)
     .where(User.id == bindparam("user_id"), or_(User.state == "active", User.state == "unverified"))
@@ -52,11 +65,9 @@ _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('identity.admins
 _REMEMBER = insert(Milestone).on_conflict_do_nothing()
 
 
-async def page(ctx: Ctx, query: PageQuery, state: str | None) -> Json:
+async def page(ctx: Ctx, query: PageQuery) -> Json:
     """Everybody's accounts, the newest first."""
-    if state is None:
-        return await ctx.db.page(_ALL, query)
-    return await ctx.db.page(_IN_STATE, query, wanted=state)
+    return await ctx.db.page(USERS, query)
 
 
 async def suspend(ctx: Ctx, user: User, reason: str) -> User:

@@ -1,6 +1,6 @@
 """Identity over HTTP: parse, call one verb, return."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query
@@ -214,7 +214,7 @@ async def change_my_email(exchange: Somebody, given: NewEmail) -> None:
     await profile.ask_for_email(exchange, given.email)
 
 
-@me.get("/sessions", answer=Page[SessionOut])
+@me.get("/sessions", answer=Page[SessionOut], listing=sessions.LISTED)
 async def list_my_sessions(ctx: Caller, query: ListQuery) -> Json:
     """The caller's live sessions, the newest first."""
     return await sessions.page(ctx, query)
@@ -227,16 +227,10 @@ async def end_my_session(ctx: Caller, session_id: UUID) -> None:
         await sessions.revoke(ctx, ctx.actor.id, session_id, "revoked")
 
 
-class UserQuery(PageQuery):
-    """The query parameters of the list of people."""
-
-    state: Literal["active", "unverified", "suspended", "deactivated"] | None = None
-
-
-@users.get("", answer=Page[UserOut])
-async def list_users(ctx: CanSee, query: Annotated[UserQuery, Query()]) -> Json:
+@users.get("", answer=Page[UserOut], listing=people.USERS)
+async def list_users(ctx: CanSee, query: ListQuery) -> Json:
     """Everybody's accounts, the newest first."""
-    return await people.page(ctx, query, query.state)
+    return await people.page(ctx, query)
 
 
 @users.get("/{user_id}", answer=UserOut)

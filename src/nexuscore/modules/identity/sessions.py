@@ -86,7 +86,7 @@ _KNOWN_DEVICE = select(
     .label("same"),
 ).where(Session.user_id == bindparam("owner"))
 _SIGNED_IN_AT = update(User).where(User.id == bindparam("owner")).values(last_sign_in_at=bindparam("now"))
-_LISTED = Listing(
+LISTED = Listing(
     select(
         Session.id,
         Session.device,
@@ -100,6 +100,7 @@ _LISTED = Listing(
         (Session.id == bindparam("current")).label("current"),
     ).where(Session.user_id == bindparam("owner"), *_LIVE),
     by=Session.id,
+    sorts=(Session.last_seen_at, Session.created_at),
 )
 _SEEN_EVERY = timedelta(minutes=1)
 _SWEEP = delete(Session).where(Session.expires_at < bindparam("before"))
@@ -191,7 +192,7 @@ async def _with_tokens(ctx: Ctx, opened: Opened) -> Opened:
 
 async def page(ctx: Ctx, query: PageQuery) -> Json:
     """The caller's live sessions, the newest first."""
-    return await ctx.db.page(_LISTED, query, owner=ctx.actor.id, current=ctx.actor.session, now=ctx.now)
+    return await ctx.db.page(LISTED, query, owner=ctx.actor.id, current=ctx.actor.session, now=ctx.now)
 
 
 async def sign_out(ctx: Ctx) -> None:

@@ -96,7 +96,7 @@ async def unlock_me(exchange: Somebody, given: CodeGiven) -> RoleHeld:
     return RoleHeld(platform_role=await invite_codes.unlock(exchange, given.code))
 
 
-@keys.get("", answer=Page[ApiKeyOut])
+@keys.get("", answer=Page[ApiKeyOut], listing=api_keys.MINE)
 async def list_api_keys(ctx: Caller, query: Annotated[ApiKeyQuery, Query()]) -> Json:
     """The caller's keys, or with `owner=organisation` those of the organisation they act in."""
     return await api_keys.page(ctx, query, query.owner)
@@ -116,7 +116,7 @@ async def revoke_api_key(ctx: Caller, key_id: UUID) -> None:
     await api_keys.revoke(ctx, key_id)
 
 
-@codes.get("", answer=Page[InviteCodeOut])
+@codes.get("", answer=Page[InviteCodeOut], listing=invite_codes.CODES)
 async def list_invite_codes(ctx: CanInvite, query: Annotated[PageQuery, Query()]) -> Json:
     """All invite codes, without the codes."""
     return await invite_codes.page(ctx, query)

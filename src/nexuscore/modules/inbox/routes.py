@@ -15,7 +15,7 @@ from nexuscore.modules.inbox.errors import BadSignature, NoSecret, Unreadable
 from nexuscore.modules.inbox.events import InboundRefused
 from nexuscore.modules.inbox.permissions import MANAGE, READ
 from nexuscore.modules.inbox.providers import provider as find_provider, providers, secrets
-from nexuscore.modules.inbox.schemas import Failure, MessageOut, MessageWithPayload, ProviderOut, Receipt, State
+from nexuscore.modules.inbox.schemas import Failure, MessageOut, MessageWithPayload, ProviderOut, Receipt
 from nexuscore.modules.inbox.settings import InboxSettings
 from nexuscore.modules.inbox.tables import Message
 
@@ -27,13 +27,6 @@ CanRead = Annotated[Ctx, Can(READ)]
 CanReadMessage = Annotated[RowCtx[Message], Can(READ, row=service.get)]
 CanManageMessage = Annotated[RowCtx[Message], Can(MANAGE, row=service.get)]
 Signed = Annotated[Exchange, Public("The provider signs what it sends.")]
-
-
-class MessageQuery(PageQuery):
-    """The query parameters of the list of events."""
-
-    state: State | None = None
-    provider: str | None = None
 
 
 @hooks.post("/{provider}", answer=Receipt, errors=[BadSignature, Unreadable, NoSecret])
@@ -84,10 +77,10 @@ async def list_providers(ctx: CanRead) -> list[ProviderOut]:
     ]
 
 
-@routes.get("/messages", answer=Page[MessageOut])
-async def list_messages(ctx: CanRead, query: Annotated[MessageQuery, Query()]) -> Json:
+@routes.get("/messages", answer=Page[MessageOut], listing=service.MESSAGES)
+async def list_messages(ctx: CanRead, query: Annotated[PageQuery, Query()]) -> Json:
     """The events that came in, newest first."""
-    return await service.page(ctx, query, state=query.state, provider=query.provider)
+    return await service.page(ctx, query)
 
 
 @routes.get("/pending", answer=list[MessageOut])

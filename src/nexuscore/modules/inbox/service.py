@@ -11,13 +11,14 @@ from sqlalchemy import bindparam, func, select, update
 
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Json
+from nexuscore.kernel.filters import equals, since, until
 from nexuscore.kernel.ids import uuid7
 from nexuscore.kernel.jobs import Job
 from nexuscore.kernel.paging import Listing, PageQuery
 from nexuscore.kernel.redaction import mask, redact
 from nexuscore.kernel.tables import columns
 from nexuscore.modules.inbox.events import InboundFailed, InboundMarked, InboundReplayed
-from nexuscore.modules.inbox.schemas import MessageOut
+from nexuscore.modules.inbox.schemas import MessageOut, State
 from nexuscore.modules.inbox.slots import Received
 from nexuscore.modules.inbox.tables import Message
 
@@ -25,17 +26,20 @@ MOST_TRIES = 5
 _OVERDUE_AFTER = timedelta(minutes=15)
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=60), timedelta(seconds=600)
 
-_shown = select(*columns(Message, MessageOut.model_fields))
-_of_state, _of_provider = Message.state == bindparam("of_state"), Message.provider == bindparam("of_provider")
-_LISTS = {
-    (False, False): Listing(_shown, by=Message.id),
-    (True, False): Listing(_shown.where(_of_state), by=Message.id),
-    (False, True): Listing(_shown.where(_of_provider), by=Message.id),
-    (True, True): Listing(_shown.where(_of_state, _of_provider), by=Message.id),
-}
+MESSAGES = Listing(
+    select(*columns(Message, MessageOut.model_fields)),
+    by=Message.id,
+    filters={
+        "state": equals(Message.state, State),
+        "provider": equals(Message.provider),
+        "type": equals(Message.type),
+        "since": since(Message.received_at),
+        "until": until(Message.received_at),
+    },
+)
 _waiting = select(Message).where(Message.state == "pending").order_by(Message.received_at, Message.id)
 _PENDING = _waiting.limit(bindparam("most"))
-_PENDING_OF = _waiting.where(_of_provider).limit(bindparam("most"))
+_PENDING_OF = _waiting.where(Message.provider == bindparam("of_provider")).limit(bindparam("most"))
 _ONE = select(Message).where(Message.id == bindparam("message_id"))
 _LOCKED = _ONE.with_for_update()
 _CHANGE = update(Message).where(Message.id == bindparam("message_id")).returning(Message)
@@ -82,11 +86,9 @@ async def store(ctx: Ctx, provider: str, events: Sequence[Received]) -> int:
     return len(rows)
 
 
-async def page(ctx: Ctx, query: PageQuery, *, state: str | None, provider: str | None) -> Json:
+async def page(ctx: Ctx, query: PageQuery) -> Json:
     """The events, newest first."""
-    given = {"of_state": state, "of_provider": provider}
-    listing = _LISTS[state is not None, provider is not None]
-    return await ctx.db.page(listing, query, **{name: value for name, value in given.items() if value is not None})
+    return await ctx.db.page(MESSAGES, query)
 
 
 async def get(ctx: Ctx, message_id: UUID) -> Message:

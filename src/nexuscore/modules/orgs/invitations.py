@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from nexuscore.kernel.crypto import new_token
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Json
+from nexuscore.kernel.filters import equals, flag
 from nexuscore.kernel.paging import Listing, PageQuery
 from nexuscore.modules import identity, mail
 from nexuscore.modules.orgs import people, preferences, roles
@@ -43,8 +44,13 @@ _SHOWN = select(
     Invitation.invited_by,
     Invitation.created_at,
 )
-_LISTED = Listing(_SHOWN, by=Invitation.id)
-_OPEN = Listing(_SHOWN.where(*_PENDING), by=Invitation.id)
+INVITATIONS = Listing(
+    _SHOWN,
+    by=Invitation.id,
+    sorts=(Invitation.email, Invitation.created_at, Invitation.expires_at),
+    filters={"pending": flag("Only those that are open.", *_PENDING), "role": equals(Invitation.role)},
+    search=(Invitation.email,),
+)
 _ONE = select(Invitation).where(Invitation.org_id == bindparam("org"), Invitation.id == bindparam("invitation"))
 _NUMBER = select(func.count()).select_from(Invitation).where(*_PENDING)
 _INVITE = upsert(Invitation).on_conflict_do_nothing().returning(Invitation)
@@ -68,9 +74,9 @@ _REVOKE = (
 )
 
 
-async def listed(ctx: Ctx, query: PageQuery, *, pending: bool) -> Json:
-    """The organisation's invitations, the latest first; those that are open, or all."""
-    return await ctx.db.page(_OPEN if pending else _LISTED, query, now=ctx.now)
+async def listed(ctx: Ctx, query: PageQuery) -> Json:
+    """The organisation's invitations, the latest first."""
+    return await ctx.db.page(INVITATIONS, query, now=ctx.now)
 
 
 async def get(ctx: Ctx, org_id: UUID, invitation_id: UUID) -> Invitation:

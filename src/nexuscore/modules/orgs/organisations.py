@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, insert, select, update
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Json
 from nexuscore.kernel.errors import Fault, NotFoundError, ValidationError
+from nexuscore.kernel.filters import equals
 from nexuscore.kernel.ids import uuid7
 from nexuscore.kernel.paging import Listing, PageQuery
 from nexuscore.kernel.tables import columns, only_deleted, restore as restored, soft_delete
@@ -45,7 +46,13 @@ _MINE = (
     .join(Membership, Membership.org_id == Organisation.id)
     .where(Membership.user_id == bindparam("user"))
 )
-_LISTED = Listing(_MINE, by=Organisation.id)
+MINE = Listing(
+    _MINE,
+    by=Organisation.id,
+    sorts={"name": Organisation.name, "joined_at": Membership.created_at},
+    filters={"role": equals(Membership.role)},
+    search=(Organisation.name, Organisation.slug),
+)
 _CLOSED = only_deleted(_MINE.where(Membership.role == "owner").order_by(Organisation.deleted_at.desc()).limit(100))
 _CLOSED_ONE = only_deleted(_MINE.where(Membership.role == "owner", Organisation.id == bindparam("org")))
 _BY_SLUG = _MINE.join(Slug, Slug.org_id == Organisation.id).where(Slug.slug == bindparam("wanted"))
@@ -76,7 +83,7 @@ async def shown(ctx: Ctx, org: Organisation) -> OrganisationOut:
 async def mine(ctx: Ctx, query: PageQuery) -> Json:
     """The organisations the actor is in, the latest first."""
     async with ctx.across_orgs("somebody's own organisations") as everywhere:
-        return await everywhere.db.page(_LISTED, query, user=ctx.actor.id)
+        return await everywhere.db.page(MINE, query, user=ctx.actor.id)
 
 
 async def closed(ctx: Ctx) -> list[Any]:

@@ -4,12 +4,14 @@ from abc import ABC, abstractmethod
 from typing import Any
 from uuid import UUID
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from nexuscore.kernel.ctx import Ctx
+from nexuscore.kernel.db import Json
 from nexuscore.kernel.errors import NotFoundError
-from nexuscore.kernel.paging import Listing, PageQuery
+from nexuscore.kernel.filters import equals
+from nexuscore.kernel.paging import Listing, PageQuery, page_of
 from nexuscore.kernel.tables import columns
 from nexuscore.modules import identity
 from nexuscore.modules.orgs import roles
@@ -23,7 +25,12 @@ from nexuscore.modules.orgs.tables import Invitation, Membership, Organisation
 _LOCK = select(Organisation).where(Organisation.id == bindparam("org")).with_for_update()
 _ONE = select(Membership).where(Membership.org_id == bindparam("org"), Membership.user_id == bindparam("user"))
 _STORED = [name for name in MemberOut.model_fields if hasattr(Membership, name)]
-_LISTED = Listing(select(*columns(Membership, ["id", *_STORED])), by=Membership.id)
+MEMBERS = Listing(
+    select(*columns(Membership, _STORED)),
+    by=Membership.id,
+    sorts=(Membership.role, Membership.created_at),
+    filters={"role": equals(Membership.role), "custom_role_id": equals(Membership.custom_role_id)},
+)
 _EVERY = select(Membership).order_by(Membership.id)
 _OWNERS = select(Membership).where(Membership.role == "owner").order_by(Membership.id)
 _NUMBER = select(func.count()).select_from(Membership)
@@ -90,15 +97,15 @@ async def member_role(ctx: Ctx, user_id: UUID) -> str | None:
     return found.role if found is not None else None
 
 
-async def page(ctx: Ctx, query: PageQuery) -> dict[str, Any]:
+async def page(ctx: Ctx, query: PageQuery) -> Json:
     """The members, the latest first, with their names and addresses."""
-    page: dict[str, Any] = from_json(await ctx.db.page(_LISTED, query))
-    people = {user.id: user for user in await identity.users(ctx, [UUID(row["user_id"]) for row in page["data"]])}
-    for row in page["data"]:
+    page = await ctx.db.page(MEMBERS, query.whole)
+    rows: list[dict[str, Any]] = from_json(page)["data"]
+    people = {user.id: user for user in await identity.users(ctx, [UUID(row["user_id"]) for row in rows])}
+    for row in rows:
         person = people[UUID(row["user_id"])]
         row |= {"name": person.name, "email": person.email}
-        del row["id"]
-    return page
+    return page_of(to_json(rows), **page.info)
 
 
 async def shown(ctx: Ctx, member: Membership) -> dict[str, Any]:

@@ -88,6 +88,7 @@ JOINING = (
 routes = Routes("/organisations", tag="Organisations")
 answering = Routes("/invitations", tag="Invitations")
 
+ListQuery = Annotated[PageQuery, Query()]
 Person = Annotated[Ctx, SignedIn()]
 FreshPerson = Annotated[Ctx, SignedIn(fresh=True)]
 HolderOfTheMail = Annotated[Ctx, Public("whoever holds the secret of the mail may read it and say no")]
@@ -106,17 +107,11 @@ CanMakeRoles = Annotated[RowCtx[Organisation], Can(MANAGE_ROLES, row=organisatio
 CanManageRole = Annotated[RowCtx[CustomRole], Can(MANAGE_ROLES, row=roles.get)]
 
 
-class InvitationQuery(PageQuery):
-    """The query parameters of the list of invitations."""
-
-    pending: bool = False
-
-
 # --- organisations ----------------------------------------------------------------------------------
 
 
-@routes.get("", answer=Page[MyOrganisation])
-async def list_organisations(ctx: Person, query: Annotated[PageQuery, Query()]) -> Json:
+@routes.get("", answer=Page[MyOrganisation], listing=organisations.MINE)
+async def list_organisations(ctx: Person, query: ListQuery) -> Json:
     """The organisations you are in, the latest first."""
     return await organisations.mine(ctx, query)
 
@@ -182,8 +177,8 @@ async def switch_organisation(ctx: CanRead) -> None:
 # --- members ----------------------------------------------------------------------------------------
 
 
-@routes.get("/{org_id}/members", answer=Page[MemberOut])
-async def list_members(ctx: CanSeeMembers, query: Annotated[PageQuery, Query()]) -> dict[str, Any]:
+@routes.get("/{org_id}/members", answer=Page[MemberOut], listing=people.MEMBERS)
+async def list_members(ctx: CanSeeMembers, query: ListQuery) -> Json:
     """Who is in the organisation, the latest first."""
     return await people.page(ctx, query)
 
@@ -224,10 +219,10 @@ async def explain_access(ctx: CanSeeMember, permission: str) -> Explanation:
 # --- invitations, as those see them who invite ------------------------------------------------------
 
 
-@routes.get("/{org_id}/invitations", answer=Page[InvitationOut])
-async def list_invitations(ctx: CanInvite, query: Annotated[InvitationQuery, Query()]) -> Json:
+@routes.get("/{org_id}/invitations", answer=Page[InvitationOut], listing=invitations.INVITATIONS)
+async def list_invitations(ctx: CanInvite, query: ListQuery) -> Json:
     """The organisation's invitations, the latest first; with `pending`, only those that are open."""
-    return await invitations.listed(ctx, query, pending=query.pending)
+    return await invitations.listed(ctx, query)
 
 
 @routes.post(

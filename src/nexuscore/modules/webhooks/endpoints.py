@@ -4,7 +4,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from datetime import timedelta
 from secrets import token_bytes
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic_core import from_json, to_json
@@ -14,6 +14,7 @@ from nexuscore.kernel.app import App
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Json
 from nexuscore.kernel.errors import Fault, ValidationError
+from nexuscore.kernel.filters import equals
 from nexuscore.kernel.ids import uuid7
 from nexuscore.kernel.outbound import Policy, TargetRefused, target
 from nexuscore.kernel.paging import Listing, PageQuery
@@ -32,7 +33,13 @@ from nexuscore.modules.webhooks.schemas import EndpointChange, EndpointOut, NewE
 from nexuscore.modules.webhooks.settings import WebhookSettings
 from nexuscore.modules.webhooks.tables import Endpoint
 
-_ALL = Listing(select(*columns(Endpoint, EndpointOut.model_fields)), by=Endpoint.id)
+ENDPOINTS = Listing(
+    select(*columns(Endpoint, EndpointOut.model_fields)),
+    by=Endpoint.id,
+    sorts=(Endpoint.url, Endpoint.created_at, Endpoint.updated_at),
+    filters={"state": equals(Endpoint.state, Literal["enabled", "disabled"])},
+    search=(Endpoint.url, Endpoint.description),
+)
 _ONE = select(Endpoint).where(Endpoint.id == bindparam("endpoint_id"))
 _COUNT = select(func.count()).select_from(Endpoint)
 _CREATE = insert(Endpoint).returning(Endpoint)
@@ -46,7 +53,7 @@ HEALTHY: Mapping[str, Any] = {"failing_since": None, "failed_in_row": 0, "rests"
 
 async def page(ctx: Ctx, query: PageQuery) -> Json:
     """The organisation's endpoints, newest first."""
-    return await ctx.db.page(_ALL, query)
+    return await ctx.db.page(ENDPOINTS, query)
 
 
 async def get(ctx: Ctx, endpoint_id: UUID) -> Endpoint:

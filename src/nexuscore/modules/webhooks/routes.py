@@ -1,7 +1,6 @@
 """Webhooks over HTTP: parse, call one verb, return."""
 
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from typing import Annotated, Any
 
 from fastapi import Query
 
@@ -41,14 +40,6 @@ CanReadDelivery = Annotated[RowCtx[Delivery], Can(READ, row=deliveries.get)]
 CanManageDelivery = Annotated[RowCtx[Delivery], Can(MANAGE, row=deliveries.get)]
 
 
-class DeliveryQuery(PageQuery):
-    """The query parameters of the list of deliveries."""
-
-    endpoint_id: UUID | None = None
-    state: Literal["pending", "delivered", "failed", "cancelled"] | None = None
-    type: str | None = None
-
-
 def _with_secret(endpoint: Endpoint, secret: str) -> EndpointWithSecret:
     shown = {name: getattr(endpoint, name) for name in EndpointOut.model_fields}
     return EndpointWithSecret(**shown, secret=secret)
@@ -66,7 +57,7 @@ async def preview_event_type(ctx: CanRead, type: str) -> dict[str, Any]:
     return payloads.preview(ctx.app, type)
 
 
-@routes.get("/endpoints", answer=Page[EndpointOut])
+@routes.get("/endpoints", answer=Page[EndpointOut], listing=endpoints.ENDPOINTS)
 async def list_endpoints(ctx: CanRead, query: Annotated[PageQuery, Query()]) -> Json:
     """The organisation's endpoints, newest first."""
     return await endpoints.page(ctx, query)
@@ -138,10 +129,10 @@ async def read_endpoint_stats(ctx: CanReadEndpoint) -> Stats:
     return await deliveries.stats(ctx, ctx.row)
 
 
-@routes.get("/deliveries", answer=Page[DeliveryOut])
-async def list_deliveries(ctx: CanRead, query: Annotated[DeliveryQuery, Query()]) -> Json:
+@routes.get("/deliveries", answer=Page[DeliveryOut], listing=deliveries.DELIVERIES)
+async def list_deliveries(ctx: CanRead, query: Annotated[PageQuery, Query()]) -> Json:
     """The organisation's deliveries, newest first."""
-    return await deliveries.page(ctx, query, endpoint=query.endpoint_id, state=query.state, type=query.type)
+    return await deliveries.page(ctx, query)
 
 
 @routes.get("/deliveries/{delivery_id}", answer=DeliveryWithBody)

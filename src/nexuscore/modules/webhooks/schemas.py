@@ -12,6 +12,7 @@ Url = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_
 Filter = Annotated[str, StringConstraints(pattern=r"^(\*|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*(\.\*)?)$", max_length=200)]
 ScheduleName = Literal["standard", "exponential-5", "three"]
 ApiVersion = Literal["v1"]
+State = Literal["pending", "delivered", "failed", "cancelled"]
 _HEADER_NAME = StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")
 _HEADER_VALUE = StringConstraints(pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$", max_length=1024)
 _RESERVED = frozenset(
@@ -153,7 +154,7 @@ class DeliveryOut(Schema):
     event_id: UUID
     event_type: str
     is_test: bool
-    state: Literal["pending", "delivered", "failed", "cancelled"]
+    state: State
     attempts: int
     next_try_at: datetime | None = Field(description="Null while a try is under way, and after the last.")
     last_status: int | None

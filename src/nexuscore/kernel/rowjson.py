@@ -1,0 +1,25 @@
+"""Rows as JSON, built by PostgreSQL: what goes out this way reads as what goes out through a schema."""
+
+from typing import Any
+
+from sqlalchemy import DateTime, Subquery, Text, cast, func, literal_column
+from sqlalchemy.sql.elements import ColumnElement
+
+_TIME: Any = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
+
+
+class Json(bytes):
+    """JSON text as PostgreSQL built it, on its way out untouched."""
+
+
+def as_array(rows: Subquery) -> ColumnElement[Any]:
+    """The text of one JSON array of `rows`, which the statement selects from."""
+    whole: Any = literal_column(str(rows.name))
+    return cast(func.coalesce(func.json_agg(whole), literal_column("'[]'::json")), Text)
+
+
+def shown(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The column as it is answered: a time ends in Z, as everywhere, where PostgreSQL would write +00:00."""
+    if not (isinstance(column.type, DateTime) and column.type.timezone):
+        return column
+    return func.to_char(column.op("AT TIME ZONE")(literal_column("'UTC'")), _TIME).label(column.key)
