@@ -48,7 +48,6 @@ _HISTORY = Listing(
         .label("effective_until"),
     ),
     by=FeeChange.version,
-    parse=int,
 )
 _AT = (
     select(FeeChange)
