@@ -15,8 +15,8 @@ from nexuscore.modules.usage.settings import UsageSettings
 from nexuscore.modules.usage.tables import UsageEntry
 
 _SHOWN = select(*columns(UsageEntry, EntryOut.model_fields))
-_ALL = Listing(_SHOWN, by=UsageEntry.number, parse=int)
-_OF_PERSON = Listing(_SHOWN.where(UsageEntry.user_id == bindparam("person")), by=UsageEntry.number, parse=int)
+_ALL = Listing(_SHOWN, by=UsageEntry.number)
+_OF_PERSON = Listing(_SHOWN.where(UsageEntry.user_id == bindparam("person")), by=UsageEntry.number)
 
 
 async def standing(ctx: Ctx) -> dict[str, Any]:
