@@ -8,17 +8,21 @@ acme = await customer(house)                        # an organisation that is ch
 async with acme.acting() as ctx:
     invoice = await invoices.issue(ctx, [NewLine(description="A month", unit_price=10_000)])
 assert invoice.total == 10_900
+
+`PROBES` are what tests/isolation needs to call every operation of this module.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from nexuscore.kernel.ctx import Ctx
-from nexuscore.kernel.testing import House
+from nexuscore.kernel.testing import Client, House
 from nexuscore.modules.identity.testing import Person, person
+from nexuscore.modules.invoices import credit_notes, drafts, payments, states
+from nexuscore.modules.invoices.lines import NewLine
 from nexuscore.modules.orgs.testing import Org, found
 
 SUPPLIER = {
@@ -54,3 +58,68 @@ async def customer(house: House, name: str = "Acme Pte. Ltd.", **fields: Any) ->
     """An organisation registered for GST; `fields` say otherwise."""
     owner = await person(house, f"{uuid4().hex}@example.com")
     return Customer(await found(house, owner, name, **{**REGISTERED, **fields}), owner, house)
+
+
+# --- probes -----------------------------------------------------------------------------------------
+
+Made = tuple[dict[str, Any], Any]
+Probe = Callable[[House, Client], Awaitable[Made]]
+MONTH = {"description": "A month", "unit_price": 10_000}
+
+
+async def _own_org(client: Client) -> UUID:
+    return UUID((await client.get("/organisations")).json()["data"][0]["id"])
+
+
+async def invoice_in(house: House, org_id: UUID, state: str = "open") -> UUID:
+    """An organisation's invoice in a state: draft, open or paid."""
+    async with house.app.context(org=org_id) as ctx:
+        invoice = await drafts.draft(ctx, [NewLine.model_validate(MONTH)])
+        if state != "draft":
+            invoice = await states.finalise(ctx, invoice.id)
+        if state == "paid":
+            await payments.record_payment(
+                ctx, invoice.id, invoice.total, "SGD", reference=uuid4().hex, method="bank_transfer"
+            )
+    return invoice.id
+
+
+async def credit_note_in(house: House, org_id: UUID) -> tuple[UUID, UUID]:
+    """An organisation's invoice, and a credit note of it."""
+    invoice_id = await invoice_in(house, org_id)
+    async with house.app.context(org=org_id) as ctx:
+        note = await credit_notes.credit(ctx, invoice_id, reason="Probe", amount=100)
+    return invoice_id, note.id
+
+
+async def _own(house: House, client: Client) -> Made:
+    return {"invoice_id": str(await invoice_in(house, await _own_org(client)))}, None
+
+
+def _any(state: str, body: Any = None) -> Probe:
+    async def probe(house: House, client: Client) -> Made:
+        acme = await customer(house)
+        return {"invoice_id": str(await invoice_in(house, acme.org.id, state))}, body
+
+    return probe
+
+
+async def _new(house: House, client: Client) -> Made:
+    return {}, {"org_id": str((await customer(house)).org.id), "lines": [MONTH]}
+
+
+_MONEY = {"amount": 500, "currency": "SGD", "method": "cash", "reference": "probe"}
+
+PROBES: dict[str, Probe] = {
+    "read_invoice": _own,
+    "draft_invoice": _new,
+    "read_any_invoice": _any("open"),
+    "change_invoice": _any("draft", {"lines": [MONTH]}),
+    "finalise_invoice": _any("draft"),
+    "void_invoice": _any("open", {"reason": "Probe"}),
+    "give_up_invoice": _any("open", {"reason": "Probe"}),
+    "record_invoice_payment": _any("open", _MONEY),
+    "record_invoice_refund": _any("paid", {**_MONEY, "reason": "Probe"}),
+    "record_invoice_reversal": _any("paid", _MONEY),
+    "issue_credit_note": _any("open", {"reason": "Probe", "amount": 100}),
+}

@@ -1,0 +1,139 @@
+"""Invoices over HTTP: members read what their organisation owes; those who run the platform issue and settle it."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+
+from nexuscore.kernel.ctx import Ctx, RowCtx
+from nexuscore.kernel.db import Json
+from nexuscore.kernel.http import Can, Page, Routes
+from nexuscore.modules.invoices import drafts, everywhere, listings
+from nexuscore.modules.invoices.errors import (
+    AlreadyPaid,
+    GstInSgd,
+    InvoiceVoid,
+    MoneyReceived,
+    NotDraft,
+    NothingToInvoice,
+    NotOpen,
+    OverCredit,
+    OverPayment,
+    OverRefund,
+    ReferenceReused,
+    WrongCurrency,
+)
+from nexuscore.modules.invoices.permissions import MANAGE, READ
+from nexuscore.modules.invoices.schemas import (
+    CreditNoteOut,
+    EverywhereQuery,
+    InvoiceChange,
+    InvoiceOut,
+    InvoiceQuery,
+    InvoiceSummary,
+    NewCreditNote,
+    NewInvoice,
+    NewPayment,
+    NewRefund,
+    Reason,
+)
+from nexuscore.modules.invoices.tables import Invoice
+
+routes = Routes("/invoices", tag="Invoices")
+billing = Routes("/billing/invoices", tag="Billing")
+
+CanManage = Annotated[Ctx, Can(MANAGE)]
+_PRICED = (NothingToInvoice, GstInSgd)
+_MOVED = (NotOpen, InvoiceVoid, WrongCurrency, ReferenceReused)
+
+CanRead = Annotated[Ctx, Can(READ)]
+CanReadOne = Annotated[RowCtx[Invoice], Can(READ, row=drafts.get)]
+
+
+@routes.get("", answer=Page[InvoiceSummary])
+async def list_invoices(ctx: CanRead, query: Annotated[InvoiceQuery, Query()]) -> Json:
+    """What the organisation owes and has paid, newest first."""
+    return await listings.page(ctx, query)
+
+
+@routes.get("/{invoice_id}", answer=InvoiceOut)
+async def read_invoice(ctx: CanReadOne, invoice_id: UUID) -> InvoiceOut:
+    """One invoice, with its payments and credit notes."""
+    return await listings.shown(ctx, invoice_id)
+
+
+# --- for those who run the platform ---------------------------------------------------------------
+
+
+@billing.get("", answer=Page[InvoiceSummary])
+async def list_all_invoices(ctx: CanManage, query: Annotated[EverywhereQuery, Query()]) -> Json:
+    """The invoices of all organisations, newest first."""
+    return await everywhere.page(ctx, query)
+
+
+@billing.post("", answer=InvoiceOut, status=201, errors=_PRICED, needs_key=True)
+async def draft_invoice(ctx: CanManage, new: NewInvoice) -> InvoiceOut:
+    """Write an invoice for an organisation. Nothing is owed before it is finalised."""
+    return await everywhere.draft(ctx, new)
+
+
+@billing.get("/{invoice_id}", answer=InvoiceOut)
+async def read_any_invoice(ctx: CanManage, invoice_id: UUID) -> InvoiceOut:
+    """One invoice of any organisation, with its payments and credit notes."""
+    return await everywhere.read(ctx, invoice_id)
+
+
+@billing.patch("/{invoice_id}", answer=InvoiceOut, errors=(NotDraft, *_PRICED), needs_key=True)
+async def change_invoice(ctx: CanManage, invoice_id: UUID, change: InvoiceChange) -> InvoiceOut:
+    """Write a draft anew."""
+    return await everywhere.change(ctx, invoice_id, change)
+
+
+@billing.post("/{invoice_id}/finalise", answer=InvoiceOut, errors=(NotDraft, *_PRICED), needs_key=True)
+async def finalise_invoice(ctx: CanManage, invoice_id: UUID) -> InvoiceOut:
+    """Give a draft its number and its day: it is owed from now on, and no longer changes."""
+    return await everywhere.finalise(ctx, invoice_id)
+
+
+@billing.post("/{invoice_id}/void", answer=InvoiceOut, errors=(AlreadyPaid, MoneyReceived, NotOpen), needs_key=True)
+async def void_invoice(ctx: CanManage, invoice_id: UUID, why: Reason) -> InvoiceOut:
+    """Cancel an invoice nothing was paid for. Its number stays its own."""
+    return await everywhere.void(ctx, invoice_id, why.reason)
+
+
+@billing.post("/{invoice_id}/uncollectible", answer=InvoiceOut, errors=(NotOpen,), needs_key=True)
+async def give_up_invoice(ctx: CanManage, invoice_id: UUID, why: Reason) -> InvoiceOut:
+    """Give up what is still due. Money that comes after all is taken."""
+    return await everywhere.mark_uncollectible(ctx, invoice_id, why.reason)
+
+
+@billing.post(
+    "/{invoice_id}/payments", answer=InvoiceOut, status=201, errors=(*_MOVED, AlreadyPaid, OverPayment), needs_key=True
+)
+async def record_invoice_payment(ctx: CanManage, invoice_id: UUID, new: NewPayment) -> InvoiceOut:
+    """Note money that came in by bank transfer, cash or otherwise by hand."""
+    return await everywhere.record_payment(ctx, invoice_id, new)
+
+
+@billing.post("/{invoice_id}/refunds", answer=InvoiceOut, status=201, errors=(*_MOVED, OverRefund), needs_key=True)
+async def record_invoice_refund(ctx: CanManage, invoice_id: UUID, new: NewRefund) -> InvoiceOut:
+    """Note money that went back; what no credit note covers yet is credited with it."""
+    return await everywhere.record_refund(ctx, invoice_id, new)
+
+
+@billing.post("/{invoice_id}/reversals", answer=InvoiceOut, status=201, errors=(*_MOVED, OverRefund), needs_key=True)
+async def record_invoice_reversal(ctx: CanManage, invoice_id: UUID, new: NewPayment) -> InvoiceOut:
+    """Note that a payment was taken back from us: the amount is owed again."""
+    return await everywhere.record_reversal(ctx, invoice_id, new)
+
+
+@billing.post(
+    "/{invoice_id}/credit-notes",
+    answer=CreditNoteOut,
+    status=201,
+    errors=(NotOpen, InvoiceVoid, OverCredit),
+    needs_key=True,
+)
+async def issue_credit_note(ctx: CanManage, invoice_id: UUID, new: NewCreditNote) -> CreditNoteOut:
+    """Charge less for an invoice, with its GST to the cent."""
+    return await everywhere.credit(ctx, invoice_id, new)
