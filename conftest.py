@@ -5,7 +5,7 @@ import tempfile
 
 import pytest
 
-pytest_plugins = ["nexuscore.kernel.testing"]
+pytest_plugins = ["nexuscore.kernel.testing", "nexuscore.kernel.testing_redis"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -17,7 +17,7 @@ OURS = re.compile(r"(NEXUS_|DATABASE_)")
 def environment(**settings: str) -> dict[str, str]:
     """The environment without what it says of us, and with these settings."""
     environ = {name: value for name, value in os.environ.items() if not OURS.match(name)}
-    return environ | {"NEXUS_ENV": "test", "NEXUS_LOG_LEVEL": "warning", **settings}
+    return environ | {"NEXUS_ENV": "test", "NEXUS_LOG_LEVEL": "warning", "NEXUS_LIMITS": "off", **settings}
 
 
 @contextmanager

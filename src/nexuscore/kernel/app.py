@@ -6,7 +6,7 @@
 import asyncio
 import re
 import sys
-from collections.abc import AsyncIterator, Iterable, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,9 @@ from nexuscore.kernel.http.auth import Authenticator, DevelopmentToken
 from nexuscore.kernel.http.routes import Operation
 from nexuscore.kernel.http.run import CtxRoute
 from nexuscore.kernel.jobs import Outcall, Schedule, Worker
+from nexuscore.kernel.limits import HOUSE, Limit, Limits
 from nexuscore.kernel.module import Module, in_order
+from nexuscore.kernel.redis import Redis
 from nexuscore.kernel.settings import KernelSettings, Loaded, Settings, load
 
 S = TypeVar("S")
@@ -55,6 +57,8 @@ class App:
         self._heard_by: dict[type[Event] | None, tuple[Listener, ...]] = {}
         self._database: Database | None = None
         self._keyring: Keyring | None = None
+        self.redis = _redis(self.kernel)
+        self.limits = Limits((limit for limit, _ in _limits(self.modules)), changes(self.kernel), self.redis)
         self.cache = Cache()
         filled = self.fillers(Authenticator)  # type: ignore[type-abstract]  # asked for, not made
         self.authenticator: Authenticator = filled[0] if filled else DevelopmentToken()
@@ -138,12 +142,34 @@ class App:
         )
         self._database.keyring = lambda: self.keyring
         await self._database.start()
+        if self.redis is not None:
+            await self.redis.start()
 
     async def stop(self) -> None:
         """Close it again."""
+        if self.redis is not None:
+            await self.redis.stop()
         if self._database is not None:
             await self._database.stop()
             self._database = None
+
+
+def _redis(settings: KernelSettings) -> Redis | None:
+    """The Redis the settings name, if they do."""
+    if settings.redis_url is None:
+        return None
+    return Redis(
+        settings.redis_url,
+        prefix=settings.redis_prefix,
+        timeout=settings.redis_timeout_ms / 1000,
+        retry=settings.redis_retry_s,
+    )
+
+
+def changes(settings: KernelSettings) -> dict[str, str]:
+    """What the settings make of limits: name → rate or "off"; "*" is all others."""
+    given = (each.partition("=") for each in settings.limits)
+    return {(name if equals else "*"): (rate if equals else "off") for name, equals, rate in given}
 
 
 def database_url(settings: KernelSettings) -> str:
@@ -162,6 +188,7 @@ def compose(modules: Iterable[Module], *, settings: Loaded | None = None) -> App
     _refuse(faults)
     classes: list[type[Settings]] = [KernelSettings, *(cls for module in ordered for cls in module.settings)]
     loaded = settings or load(classes)
+    _refuse(_limit_faults(ordered, changes(loaded[KernelSettings])))
     if loaded[KernelSettings].env == "production" and not _fills(ordered, Authenticator):
         _refuse(["no module says who is asking, and the development token is not for production: add one"])
     return App(ordered, loaded)
@@ -208,6 +235,31 @@ def _duplicates(modules: Sequence[Module]) -> list[str]:
                 faults.append(f"{what} {name!r} is declared by {owners[name]!r} and by {module!r}")
             owners.setdefault(name, module)
     return faults
+
+
+def _limits(modules: Sequence[Module]) -> list[tuple[Limit, str]]:
+    """Every limit there is, with who declares it."""
+    of_operations = [
+        (limit, module.name)
+        for module in modules
+        for group in module.routes
+        for operation in group.operations
+        for limit in operation.limits
+    ]
+    of_modules = [(limit, module.name) for module in modules for limit in module.limits]
+    return [*((limit, "the house") for limit in HOUSE), *of_modules, *of_operations]
+
+
+def _limit_faults(modules: Sequence[Module], changed: Mapping[str, str]) -> list[str]:
+    faults = []
+    known: dict[str, tuple[Limit, str]] = {}
+    for limit, owner in _limits(modules):
+        first, first_owner = known.setdefault(limit.name, (limit, owner))
+        if first != limit:
+            faults.append(f"limit {limit.name!r} is declared by {first_owner!r} and, otherwise, by {owner!r}")
+    unknown = sorted(changed.keys() - known.keys() - {"*"})
+    names = ", ".join(sorted(known))
+    return faults + [f"NEXUS_LIMITS names {name!r}, which nobody declares; there are {names}" for name in unknown]
 
 
 def _address(operation: Operation) -> str:

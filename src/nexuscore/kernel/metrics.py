@@ -54,6 +54,7 @@ _durations = histogram(
     ["method", "route", "status"],
     buckets=_REQUEST_SECONDS,
 )
+_shed = counter("nexus_http_shed", "Requests told to come back, for want of a place.", ["priority"])
 _in_flight = gauge("nexus_http_requests_in_flight", "Requests being answered now.")
 _errors = counter("nexus_http_errors", "Requests answered with an error, by its code.", ["code"])
 _notices = counter("nexus_http_notices", "Requests worth a warning: slow, many_queries, too_many_queries.", ["notice"])
@@ -155,6 +156,11 @@ def observe_job(kind: str, outcome: str, seconds: float) -> None:
         bound = _job_labels[key] = (_jobs.labels(kind, outcome), _job_durations.labels(kind))
     bound[0].inc()
     bound[1].observe(seconds)
+
+
+def count_shed(priority: str) -> None:
+    """Count a request there was no place for."""
+    _shed.labels(priority).inc()
 
 
 def count_event(type: str, count: int = 1) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nexuscore.kernel.access import Permission
 from nexuscore.kernel.events import Event, Listener
 from nexuscore.kernel.jobs import Outcall, Schedule, Worker
+from nexuscore.kernel.limits import Limit
 from nexuscore.kernel.settings import Settings
 from nexuscore.kernel.tables import Table
 
@@ -42,7 +43,10 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Module:
-    """What a module adds. `package` is the dotted name of its folder: write `package=__package__`."""
+    """What a module adds. `package` is the dotted name of its folder: write `package=__package__`.
+
+    `limits` names those its verbs ask for themselves; those of operations are known from their routes.
+    """
 
     name: str
     package: str | None
@@ -55,6 +59,7 @@ class Module:
     workers: tuple[Worker | Outcall[Any, Any, Any], ...] = ()
     schedules: tuple[Schedule, ...] = ()
     permissions: tuple[Permission, ...] = ()
+    limits: tuple[Limit, ...] = ()
     slots: tuple[Slot, ...] = ()
     contributes: tuple[object, ...] = ()
     commands: "typer.Typer | None" = None

@@ -27,6 +27,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from nexuscore.kernel.errors import ConfigurationError
+from nexuscore.kernel.limits import read_rate
 
 Environment = Literal["development", "test", "production"]
 S = TypeVar("S", bound="Settings")
@@ -268,6 +269,26 @@ def _database_url(url: SecretStr | None) -> SecretStr | None:
     return url
 
 
+def _limit(text: str) -> str:
+    name, given, rate = text.partition("=")
+    if text != "off" and not given:
+        raise ValueError("must look like uploads=20/h, chat=off, or off alone to lift all")
+    if given and rate.strip() != "off":
+        try:
+            read_rate(rate)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
+    return f"{name.strip()}={rate.strip()}" if given else text
+
+
+def _redis_url(url: SecretStr | None) -> SecretStr | None:
+    if url is not None:
+        parts = urlsplit(url.get_secret_value())
+        if not ((parts.scheme in ("redis", "rediss") and parts.hostname) or (parts.scheme == "unix" and parts.path)):
+            raise ValueError("must look like redis://:password@host:6379/0, rediss://… with TLS, or unix:///a/socket")
+    return url
+
+
 def _web_address(url: str) -> str:
     if not re.fullmatch(r"https?://[^/?#\s@]+(/[^?#\s]*)?", url):
         raise ValueError("must look like https://app.example.com")
@@ -284,6 +305,7 @@ def _network(network: str) -> str:
     return str(ipaddress.ip_network(network, strict=False))
 
 
+RedisUrl = Annotated[SecretStr | None, AfterValidator(_redis_url)]
 DatabaseUrl = Annotated[SecretStr | None, AfterValidator(_database_url)]
 
 
@@ -312,6 +334,21 @@ class KernelSettings(Settings, prefix=""):
     pool_max: int = Field(default=20, ge=1, description="Database connections at most, per process.")
     statement_timeout_ms: int = Field(
         default=30_000, ge=0, description="A statement that runs longer is stopped; 0 is never."
+    )
+    redis_url: RedisUrl = Field(
+        default=None,
+        description="The Redis or Valkey that processes share: cache, limits. One process needs none, several do.",
+    )
+    redis_prefix: str = Field(
+        default="nexus",
+        pattern=r"^[a-z0-9_-]+$",
+        description="What our keys there start with: one word an environment.",
+    )
+    redis_timeout_ms: int = Field(
+        default=50, ge=5, le=5_000, description="How long a request waits for Redis before it goes on without."
+    )
+    redis_retry_s: float = Field(
+        default=30, gt=0, description="How long Redis is left alone once it failed five times in a row."
     )
     host: str = Field(default="127.0.0.1", description="The address to listen on; 0.0.0.0 for all.")
     port: int = Field(default=8000, ge=0, le=65_535, description="The port to listen on; 0 takes a free one.")
@@ -343,6 +380,14 @@ class KernelSettings(Settings, prefix=""):
     )
     cors_origins: CommaList[Annotated[str, AfterValidator(_origin)]] = Field(
         default_factory=list, description="Web origins that may call the API from a browser; none unless named."
+    )
+    limits: CommaList[Annotated[str, AfterValidator(_limit)]] = Field(
+        default_factory=list,
+        description="Rate limits that are to be other than declared: uploads=20/h, user=5000/h + 500/min, chat=off; off"
+        " alone lifts all.",
+    )
+    max_in_flight: int = Field(
+        default=200, ge=1, description="Requests worked on at the same time, per process; more are told to come back."
     )
     max_body_bytes: int = Field(default=1_048_576, ge=1, description="The largest request body, uploads apart.")
     request_timeout_s: float = Field(
@@ -387,7 +432,11 @@ class KernelSettings(Settings, prefix=""):
             yield "trusted_proxies", "must not be the whole internet"
         if not self.public_url.startswith("https://"):
             yield "public_url", "must start with https:// in production"
-        for field, url in (("database_url", self.database_url), ("database_owner_url", self.database_owner_url)):
+        for field, url in (
+            ("database_url", self.database_url),
+            ("database_owner_url", self.database_owner_url),
+            ("redis_url", self.redis_url),
+        ):
             password = urlsplit(url.get_secret_value()).password if url else None
             if password and _is_placeholder(password):
                 yield field, "has a placeholder for a password"

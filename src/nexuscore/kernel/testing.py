@@ -313,7 +313,7 @@ def settings() -> dict[str, str]:
 @pytest.fixture
 def composed(modules: Sequence[Module], settings: dict[str, str], tmp_path: Path) -> App:
     """The app, not started."""
-    environ = {"NEXUS_ENV": "test", "NEXUS_DATA": str(tmp_path), **settings}
+    environ = {"NEXUS_ENV": "test", "NEXUS_DATA": str(tmp_path), "NEXUS_LIMITS": "off", **settings}
     classes: list[type[Settings]] = [KernelSettings, *(cls for module in modules for cls in module.settings)]
     return compose(modules, settings=load(classes, environ=environ, env_file=None))
 

@@ -20,6 +20,7 @@ from nexuscore.kernel.http.documents import document, document_routes
 from nexuscore.kernel.http.encoding import EncodingNotAcceptable, bears_secrets, negotiate, without_codings
 from nexuscore.kernel.http.exchange import Exchange, client_ip
 from nexuscore.kernel.http.health import health_routes
+from nexuscore.kernel.http.load import Load, Overloaded
 from nexuscore.kernel.http.run import CtxRoute
 from nexuscore.kernel.http.sending import Send, Sent, begun, send_reply
 from nexuscore.kernel.log import (
@@ -115,6 +116,7 @@ class Edge:
         self._document: dict[str, Any] | None = None
         settings = app.kernel
         self._deadlines = Deadlines()
+        self._load = Load(settings.max_in_flight)
         self._trusted = tuple(settings.trusted_proxies)
         self._origins = frozenset(settings.cors_origins)
         self._always = list(SECURITY_HEADERS)
@@ -162,10 +164,14 @@ class Edge:
         route, path = self._switch.find(exchange.method, exchange.path)
         exchange.route = route.path
         exchange.secret = id(route) in self._secret
-        accepted = negotiate(exchange.headers.get("accept-encoding", ""))
-        if accepted.coding is None and not accepted.plain:
-            raise EncodingNotAcceptable
-        return await self._deadlines.run(route.run(exchange, path), self._app.kernel.request_timeout_s)
+        self._load.enter(route.declared.priority)
+        try:
+            accepted = negotiate(exchange.headers.get("accept-encoding", ""))
+            if accepted.coding is None and not accepted.plain:
+                raise EncodingNotAcceptable
+            return await self._deadlines.run(route.run(exchange, path), self._app.kernel.request_timeout_s)
+        finally:
+            self._load.leave()
 
     def _begin(self, scope: Message, receive: Any) -> Exchange:
         settings = self._app.kernel
@@ -193,7 +199,7 @@ class Edge:
             error = RequestTimeout()
         else:
             error = translated(raised)
-        if error is None or error.status >= 500:
+        if error is None or (error.status >= 500 and not isinstance(error, Overloaded)):
             _log.error(
                 "request_failed",
                 request_id=exchange.request_id,
@@ -212,6 +218,7 @@ class Edge:
             (b"x-request-id", exchange.request_id.encode()),
             (b"traceparent", exchange.traceparent.encode()),
             *(self._beside(reply.headers) if reply.headers else self._always),
+            *exchange.also,
             *allowance(exchange, self._origins),
         ]
         return await send_reply(exchange, reply, headers, send, stall=self._app.kernel.stream_stall_s)

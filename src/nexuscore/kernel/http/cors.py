@@ -4,7 +4,10 @@ from nexuscore.kernel.http.answers import Headers, Reply
 from nexuscore.kernel.http.exchange import Exchange
 
 _METHODS = "GET, POST, PUT, PATCH, DELETE"
-_SHOWN = "x-request-id, traceparent, retry-after, idempotent-replayed, link, etag"
+_SHOWN = (
+    "x-request-id, traceparent, retry-after, idempotent-replayed, link, etag, ratelimit, ratelimit-policy,"
+    " x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset"
+)
 
 
 def preflight(exchange: Exchange, origins: frozenset[str]) -> Reply | None:

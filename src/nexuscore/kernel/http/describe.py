@@ -14,12 +14,14 @@ from nexuscore.kernel.errors import (
     UnsupportedMediaType,
     ValidationError,
 )
+from nexuscore.kernel.http import limiting
 from nexuscore.kernel.http.idempotency import (
     HEADER,
     IdempotencyConflict,
     IdempotencyKeyRequired,
     IdempotencyKeyReused,
 )
+from nexuscore.kernel.http.load import Overloaded
 from nexuscore.kernel.http.routes import Admission, Can, Operation, Public, SignedIn
 
 _KEY = {
@@ -55,7 +57,11 @@ def documented_errors(operation: Operation, admission: Admission | None) -> dict
 
 def _errors(operation: Operation, admission: Admission | None) -> list[type[NexusError]]:
     """The kinds of failure that follow from what the operation declares, and those it names itself."""
-    errors: list[type[NexusError]] = [ValidationError, RequestTimeout, *operation.errors]
+    errors: list[type[NexusError]] = [
+        *(ValidationError, Overloaded, RequestTimeout),
+        *operation.errors,
+        *limiting.errors(operation),
+    ]
     if not isinstance(admission, Public):
         errors.append(AuthenticationError)
     if isinstance(admission, Can):
@@ -96,6 +102,7 @@ def extras(operation: Operation, admission: Admission | None) -> dict[str, Any]:
             said = {}
     if isinstance(admission, Can | SignedIn) and admission.fresh:
         said["x-fresh"] = True
+    said |= limiting.described(operation)
     if operation.method == "GET" or isinstance(admission, Public):
         return said
     if operation.unrepeatable is not None:

@@ -21,6 +21,7 @@ class Exchange:
     __slots__ = (
         "_body",
         "_receive",
+        "also",
         "app",
         "etags_asked",
         "headers",
@@ -56,6 +57,7 @@ class Exchange:
         self.identity: Any = None
         self.secret = False  # whether answers of this operation bear secrets
         self.etags_asked = ""  # as the caller wrote them
+        self.also: list[tuple[bytes, bytes]] = []  # headers of the answer, whatever it will be
         self._receive = receive
         self._body: bytes | None = None
 

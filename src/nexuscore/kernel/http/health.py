@@ -15,7 +15,7 @@ Anybody = Annotated[Exchange, Public("Load balancers and monitors do not sign in
 _born = monotonic()
 
 
-@health_routes.get("/health")
+@health_routes.get("/health", priority="critical")
 async def health(exchange: Anybody) -> Reply:
     """The state of the process and of what it depends on."""
     database = await _database(exchange)
@@ -26,13 +26,13 @@ async def health(exchange: Anybody) -> Reply:
     )
 
 
-@health_routes.get("/health/live")
+@health_routes.get("/health/live", priority="critical")
 async def live(exchange: Anybody) -> Reply:
     """Whether the process answers at all. Never depends on anything else."""
     return _reply(200, {"status": "alive", "uptime_s": round(monotonic() - _born)})
 
 
-@health_routes.get("/health/ready")
+@health_routes.get("/health/ready", priority="critical")
 async def ready(exchange: Anybody) -> Reply:
     """Whether to send it requests: not while it starts, drains, or lacks its database."""
     if exchange.app.stopping.is_set():
@@ -45,7 +45,7 @@ async def ready(exchange: Anybody) -> Reply:
     )
 
 
-@health_routes.get("/metrics")
+@health_routes.get("/metrics", priority="critical")
 async def prometheus(exchange: Anybody) -> Reply:
     """The process's figures in Prometheus's text format."""
     text = metrics.of_process() + metrics.of_installation()

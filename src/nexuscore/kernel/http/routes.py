@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 from nexuscore.kernel.access import Permission, Rule
 from nexuscore.kernel.errors import NexusError
+from nexuscore.kernel.http.load import Priority
+from nexuscore.kernel.limits import Limit
 from nexuscore.kernel.paging import Listing
 
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
@@ -73,6 +75,8 @@ class Operation:
     unrepeatable: str | None
     outside_api: bool
     listing: Listing | None = None
+    limits: tuple[Limit, ...] = ()
+    priority: Priority = "normal"
 
 
 class Routes:
@@ -116,6 +120,8 @@ class Routes:
         needs_key: bool = False,
         unrepeatable: str | None = None,
         listing: Listing | None = None,
+        limit: Limit | Sequence[Limit] = (),
+        priority: Priority = "normal",
     ) -> Callable[[F], F]:
         def declare(endpoint: F) -> F:
             self.operations.append(
@@ -132,6 +138,8 @@ class Routes:
                     unrepeatable=unrepeatable,
                     outside_api=self.outside_api,
                     listing=listing,
+                    limits=(limit,) if isinstance(limit, Limit) else tuple(limit),
+                    priority=priority,
                 )
             )
             return endpoint

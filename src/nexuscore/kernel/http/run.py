@@ -33,6 +33,7 @@ from nexuscore.kernel.http.answers import Reply, encoder
 from nexuscore.kernel.http.auth import Identity
 from nexuscore.kernel.http.describe import answered, documented_errors, extras
 from nexuscore.kernel.http.exchange import Exchange
+from nexuscore.kernel.http.limiting import Limiting
 from nexuscore.kernel.http.parameters import Parameters
 from nexuscore.kernel.http.routes import Admission, Can, LoadRow, Operation, Public, SignedIn
 from nexuscore.kernel.paging import PageQuery
@@ -69,12 +70,14 @@ class CtxRoute(APIRoute):
         self._in_path = Parameters(self.dependant.path_params)
         self._in_query = Parameters(self.dependant.query_params)
         self._read_body = _body_reader(self)
+        self._limiting = Limiting(app, operation)
 
     async def run(self, exchange: Exchange, path: dict[str, str]) -> Reply:
         """Answer one request, or raise what the edge turns into a problem."""
         app, shape, admission = self.nexus, self._shape, self.admission
         identity = await self._identify(exchange)
         exchange.identity = identity
+        await self._limiting.take(exchange, identity)
         if not isinstance(admission, Public):
             await self._admit(exchange, identity, path)
         if identity.locale is not None:
@@ -106,9 +109,11 @@ class CtxRoute(APIRoute):
         try:
             return await self.nexus.authenticator.identify(self.nexus, exchange)
         except AuthenticationError:
+            nobody = Identity(Actor(ip=exchange.ip, agent=exchange.headers.get("user-agent")))
             if not isinstance(self.admission, Public):
+                await self._limiting.take(exchange, nobody)
                 raise
-            return Identity(Actor(ip=exchange.ip, agent=exchange.headers.get("user-agent")))
+            return nobody
 
     async def _admit(self, exchange: Exchange, identity: Identity, path: dict[str, str]) -> None:
         """Let the caller in, as the operation's declaration says; a refusal is a fact."""
