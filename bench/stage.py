@@ -28,6 +28,7 @@ OURS = "NexusCore"
 APP = "examples.main:app"
 SERVE = (sys.executable, "-m", "nexuscore.cli", "serve")
 TOKEN = "nxdev_bench"  # noqa: S105 - signs in to a database that lives for a minute
+WIDE = {"NEXUS_LIMITS": "user=999999999/h + 999999999/min, anonymous=999999999/h"}  # counted, but never too many
 NOTES = 10_000
 READY_WITHIN = 60.0
 
@@ -210,7 +211,7 @@ async def _fill(dsn: str, orgs: list[str]) -> None:
 @contextmanager
 def _ours(environment: Mapping[str, str]) -> Iterator[Server]:
     port = free_port()
-    settings = {"NEXUS_DEV_TOKEN": TOKEN, "NEXUS_LOG_LEVEL": "info", "NEXUS_LOG_FORMAT": "json"}
+    settings = {"NEXUS_DEV_TOKEN": TOKEN, "NEXUS_LOG_LEVEL": "info", "NEXUS_LOG_FORMAT": "json", **WIDE}
     options = ["--app", APP, "--no-workers", "--no-migrate", "--port", str(port)]
     with running([*SERVE, *options], {**environment, **settings}) as process:
         wait_for(process, port, "/health/ready")

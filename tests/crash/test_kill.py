@@ -46,6 +46,7 @@ def _start(data: Path, port: int) -> subprocess.Popen[bytes]:
         **os.environ,
         "NEXUS_DATA": str(data),
         "NEXUS_DEV_TOKEN": "tok",
+        "NEXUS_LIMITS": "off",
         "NEXUS_WORKER_LEASE_S": "2",
         "NEXUS_LOG_LEVEL": "error",
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),

@@ -49,6 +49,7 @@ async def place(anyio_backend: str) -> AsyncIterator[tuple[App, dict[str, str]]]
             "NEXUS_WORKER_LEASE_S": "2",
             "NEXUS_LOG_LEVEL": "error",
             "NEXUS_DEV_TOKEN": "tok",
+            "NEXUS_LIMITS": "off",
             "NEXUS_INBOX_STRIPE_SECRETS": SECRET,
         }
         classes: list[type[Settings]] = [KernelSettings, *(each for module in modules for each in module.settings)]
