@@ -97,4 +97,4 @@ def test_everything_of_ours_says_what_it_is_and_has_few_labels(found: tuple[str,
     assert name.startswith("nexus_")
     assert meaning.endswith(".")
     assert set(labels) <= {"method", "route", "status", "code", "notice", "state", "outcome", "to", "kind", "type",
-                           "policy", "rule", "severity", "process"}  # fmt: skip
+                           "policy", "priority", "rule", "severity", "process"}  # fmt: skip
