@@ -267,15 +267,6 @@ async def test_a_database_that_is_gone_is_503_and_comes_back(committed_house: Ho
     assert statuses[-1] == 200
 
 
-async def test_health_tells_alive_from_ready(house: House, nobody: Client) -> None:
-    assert (await nobody.get("/health/live")).json()["status"] == "alive"
-    assert (await nobody.get("/health/ready")).json() == {"status": "ready", "checks": {"database": "up"}}
-    assert (await nobody.get("/health")).json()["status"] == "healthy"
-    house.app.stopping.set()
-    assert (await nobody.get("/health/ready")).status_code == 503
-    assert (await nobody.get("/health/live")).status_code == 200
-
-
 async def test_metrics_name_routes_not_ids(alice: Client, nobody: Client) -> None:
     id = (await alice.post("/notes", MILK)).json()["id"]
     await alice.get(f"/notes/{id}")

@@ -7,13 +7,13 @@ import asyncio
 import re
 import sys
 from collections.abc import AsyncIterator, Iterable, Mapping, MutableMapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
-from nexuscore.kernel import clock, i18n
+from nexuscore.kernel import clock, health, i18n, metrics, siblings
 from nexuscore.kernel.access import SYSTEM, Actor, Permission
 from nexuscore.kernel.base import kernel
 from nexuscore.kernel.cache import Cache
@@ -60,6 +60,7 @@ class App:
         self.redis = _redis(self.kernel)
         self.limits = Limits((limit for limit, _ in _limits(self.modules)), changes(self.kernel), self.redis)
         self.cache = Cache()
+        self._open = AsyncExitStack()
         filled = self.fillers(Authenticator)  # type: ignore[type-abstract]  # asked for, not made
         self.authenticator: Authenticator = filled[0] if filled else DevelopmentToken()
         if filled and self.kernel.env != "production":
@@ -144,9 +145,12 @@ class App:
         await self._database.start()
         if self.redis is not None:
             await self.redis.start()
+        metrics.watch_pool(lambda: health.pool_sizes(self))
+        await self._open.enter_async_context(siblings.joined(self))
 
     async def stop(self) -> None:
         """Close it again."""
+        await self._open.aclose()
         if self.redis is not None:
             await self.redis.stop()
         if self._database is not None:

@@ -5,7 +5,16 @@ from datetime import timedelta
 from nexuscore.kernel.access import PermissionDenied
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.events import Heard, LoggedEvent
+from nexuscore.kernel.health import (
+    DatabaseCheck,
+    DiskCheck,
+    HealthCheck,
+    JobsCheck,
+    MemoryCheck,
+    MigrationsCheck,
+)
 from nexuscore.kernel.http.auth import Authenticator
+from nexuscore.kernel.http.health import SEE_HEALTH
 from nexuscore.kernel.http.idempotency import StoredAnswer
 from nexuscore.kernel.jobs import Worker, every
 from nexuscore.kernel.module import Greeting, Module, Slot
@@ -33,5 +42,7 @@ kernel = Module(
     events=(PermissionDenied,),
     workers=(Worker(Listen, _listen), Worker(Tick, run_tick)),
     schedules=(sweep,),
-    slots=(Slot(Authenticator, single=True), Slot(Greeting)),
+    permissions=(SEE_HEALTH,),
+    slots=(Slot(Authenticator, single=True), Slot(Greeting), Slot(HealthCheck)),
+    contributes=(DatabaseCheck(), MigrationsCheck(), JobsCheck(), MemoryCheck(), DiskCheck()),
 )

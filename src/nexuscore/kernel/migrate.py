@@ -96,6 +96,16 @@ async def status(app: "App", dsn: str) -> list[State]:
     return await _locked(dsn, run)
 
 
+def lacking(app: "App", applied: Sequence[str]) -> list[str]:
+    """What of the app's newest revisions a database lacks that says it has `applied`. One that is newer than the app
+    lacks nothing: that is how a new version begins."""
+    script = _script(app.modules)
+    known = {revision.revision for revision in script.walk_revisions()}
+    there = {r.revision for each in applied if each in known for r in script.iterate_revisions(each, "base")}
+    newer = {each.rpartition("_")[0] for each in applied if each not in known}
+    return [name for name in script.get_heads() if name not in there and name.rpartition("_")[0] not in newer]
+
+
 async def differences(app: "App", dsn: str) -> list[str]:
     """Where models and database disagree, and tenant tables that are open; empty when all is well."""
 

@@ -412,6 +412,15 @@ async def counts(db: Db) -> list[Any]:
     return await db.raw(_COUNTS)
 
 
+async def lag(db: Db) -> float:
+    """For how many seconds the job that has waited longest has been due; 0 when none waits."""
+    found = await db.raw(
+        "SELECT extract(epoch FROM now() - min(execute_after))::float8 AS lag FROM pgqueuer"
+        " WHERE status = 'queued' AND execute_after <= now()"
+    )
+    return found[0].lag or 0.0
+
+
 async def last_due(db: Db) -> dict[str, datetime]:
     """The last moment each schedule was queued for, by its name."""
     return {row.schedule: row.due for row in await db.all(_TICKED)}

@@ -375,6 +375,14 @@ class KernelSettings(Settings, prefix=""):
     )
     many_queries: int = Field(default=10, ge=1, description="One that sends the database more statements is, too.")
     too_many_queries: int = Field(default=50, ge=1, description="One that sends it so many more raises an alert.")
+    job_lag_s: float = Field(
+        default=60, gt=0, description="A due job that waits longer makes the installation degraded."
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        description="The bearer token that opens /metrics and the details of /health. In production, without one, "
+        "/metrics is closed.",
+    )
     trusted_proxies: CommaList[Annotated[str, AfterValidator(_network)]] = Field(
         default_factory=list, description="Networks whose X-Forwarded-For is believed, as 10.0.0.0/8."
     )
@@ -415,6 +423,8 @@ class KernelSettings(Settings, prefix=""):
         if self.pool_min > self.pool_max:
             yield "pool_min", f"is {self.pool_min}, more than the pool may hold ({self.pool_max})"
         if env == "production":
+            if self.metrics_token is not None and _weak(self.metrics_token):
+                yield "metrics_token", "is a placeholder or too short; use 32 or more random characters"
             yield from self._unsafe()
 
     def _unsafe(self) -> Iterator[tuple[str, str]]:

@@ -77,6 +77,7 @@ class Operation:
     listing: Listing | None = None
     limits: tuple[Limit, ...] = ()
     priority: Priority = "normal"
+    unidentified: bool = False
 
 
 class Routes:
@@ -122,6 +123,7 @@ class Routes:
         listing: Listing | None = None,
         limit: Limit | Sequence[Limit] = (),
         priority: Priority = "normal",
+        unidentified: bool = False,
     ) -> Callable[[F], F]:
         def declare(endpoint: F) -> F:
             self.operations.append(
@@ -140,6 +142,7 @@ class Routes:
                     listing=listing,
                     limits=(limit,) if isinstance(limit, Limit) else tuple(limit),
                     priority=priority,
+                    unidentified=unidentified,
                 )
             )
             return endpoint

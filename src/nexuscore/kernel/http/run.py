@@ -106,6 +106,8 @@ class CtxRoute(APIRoute):
 
     async def _identify(self, exchange: Exchange) -> Identity:
         """Who asks. What everybody may do is not refused for a token that is over: that is how one gets a new one."""
+        if self.declared.unidentified:
+            return Identity(Actor(ip=exchange.ip, agent=exchange.headers.get("user-agent")))
         try:
             return await self.nexus.authenticator.identify(self.nexus, exchange)
         except AuthenticationError:
