@@ -182,8 +182,17 @@ async def test_a_process_that_was_killed_is_no_hindrance(house: House, monkeypat
     dead = await asyncio.start_unix_server(lambda *_: None, str(folder / "7.sock"))
     dead.close()
     (folder / "8.sock").touch()
-    slow = await asyncio.start_unix_server(lambda *_: asyncio.sleep(60), str(folder / "9.sock"))
+
+    async def waits(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()  # until the one who asks has had enough
+        writer.close()
+        await writer.wait_closed()
+        left.set()
+
+    left = asyncio.Event()
+    slow = await asyncio.start_unix_server(waits, str(folder / "9.sock"))
     text = await siblings.figures(house.app)
+    await left.wait()
     slow.close()
     assert 'process="0"' in text
     assert 'process="9"' not in text

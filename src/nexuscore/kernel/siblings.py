@@ -86,8 +86,8 @@ def _take(folder: Path) -> tuple[str, int] | None:
 async def _tell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(OSError):
         writer.write(metrics.of_process().encode())
-        await writer.drain()
         writer.close()
+        await writer.wait_closed()
 
 
 async def _ask(path: Path) -> str:
@@ -99,5 +99,6 @@ async def _ask(path: Path) -> str:
                 return (await reader.read()).decode()
             finally:
                 writer.close()
+                await writer.wait_closed()
     except (OSError, TimeoutError):
         return ""
