@@ -9,6 +9,7 @@ from pydantic_core import to_json
 
 import nexuscore
 from nexuscore.kernel.errors import NotFoundError, every_error
+from nexuscore.kernel.http import limiting
 from nexuscore.kernel.http.answers import Problem, Reply
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.http.routes import Public, Routes
@@ -67,11 +68,13 @@ def document(app: "App", routes: "Sequence[APIRoute]") -> dict[str, Any]:
     )
     components = found.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+    components["headers"] = limiting.HEADERS
     components["securitySchemes"] = app.authenticator.schemes()
     anyone_known: list[dict[str, list[str]]] = [{name: []} for name in components["securitySchemes"]]
     for operations in found["paths"].values():
         for operation in operations.values():
             operation.setdefault("security", anyone_known)
+            limiting.add_headers(operation)
     found["x-permissions"] = {
         each.name: {"meaning": each.meaning, "roles": each.roles} for each in app.permissions.values()
     }

@@ -1,9 +1,10 @@
 """The limits of one operation: who is counted, what the answer's headers say, what the documentation says of it."""
 
 from collections.abc import Sequence
-from time import time
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from nexuscore.kernel import clock
 from nexuscore.kernel.errors import RateLimitError
 from nexuscore.kernel.http.answers import Headers
 from nexuscore.kernel.http.auth import Identity
@@ -48,6 +49,9 @@ HEADERS: dict[str, dict[str, Any]] = {
 }
 
 
+_STANDING = tuple(name for name in HEADERS if name != "Retry-After")
+
+
 def declared(operation: "Operation") -> tuple[Limit, ...]:
     """The limits that hold for an operation: the house's for everybody, and its own."""
     return operation.limits if operation.outside_api else (USER, ANONYMOUS, *operation.limits)
@@ -85,15 +89,14 @@ def headers(limits: Sequence[Limit], verdict: Verdict) -> Headers:
     """How things stand, for the caller."""
     tightest = min(verdict.standings, key=lambda each: each[3].left)
     parts = [
-        f'"{label}";r={max(0, standing.left)};t={int(standing.seconds) + 1}'
-        for _, label, _, standing in verdict.standings
+        f'"{label}";r={max(0, standing.left)};t={ceil(standing.seconds)}' for _, label, _, standing in verdict.standings
     ]
     return [
         (b"ratelimit", ", ".join(parts).encode()),
         (b"ratelimit-policy", ", ".join([limit.policy for limit in limits]).encode()),
         (b"x-ratelimit-limit", b"%d" % tightest[2].most),
         (b"x-ratelimit-remaining", b"%d" % max(0, tightest[3].left)),
-        (b"x-ratelimit-reset", b"%d" % (int(time() + tightest[3].seconds) + 1)),
+        (b"x-ratelimit-reset", b"%d" % ceil(clock.seconds() + tightest[3].seconds)),
     ]
 
 
@@ -111,6 +114,16 @@ def described(operation: "Operation") -> dict[str, Any]:
             for limit in declared(operation)
         ]
     }
+
+
+def add_headers(operation: dict[str, Any]) -> None:
+    """Name the headers of limits in every answer of a documented operation, by reference to `HEADERS`."""
+    for status, answer in operation["responses"].items():
+        names = list(_STANDING) if operation.get("x-rate-limits") else []
+        if status in ("429", "503"):
+            names.append("Retry-After")
+        for name in names:
+            answer.setdefault("headers", {})[name] = {"$ref": f"#/components/headers/{name}"}
 
 
 def errors(operation: "Operation") -> list[type[RateLimitError]]:
