@@ -71,6 +71,7 @@ def test_every_operation_is_described_in_full() -> None:
 
 def test_every_reference_leads_somewhere_and_nothing_is_left_over() -> None:
     document = app.openapi
+    assert set(references(document["paths"], "headers")) == document["components"]["headers"].keys()
     named = set(references(document["paths"]))
     waiting = list(named)
     while waiting:
@@ -81,15 +82,15 @@ def test_every_reference_leads_somewhere_and_nothing_is_left_over() -> None:
     assert named == document["components"]["schemas"].keys()
 
 
-def references(node: Any) -> Iterator[str]:
-    """The schemas a part of the document refers to."""
+def references(node: Any, kind: str = "schemas") -> Iterator[str]:
+    """The schemas, or other components, a part of the document refers to."""
     if isinstance(node, dict):
-        if "$ref" in node:
-            yield str(node["$ref"]).removeprefix("#/components/schemas/")
+        if str(node.get("$ref", "")).startswith(f"#/components/{kind}/"):
+            yield str(node["$ref"]).removeprefix(f"#/components/{kind}/")
         node = list(node.values())
     if isinstance(node, list):
         for each in node:
-            yield from references(each)
+            yield from references(each, kind)
 
 
 def one(document: Document) -> Document:
