@@ -49,7 +49,7 @@ def random_lines(rng: random.Random) -> list[dict[str, Any]]:
             }
         )
     off = rng.choice(lines)
-    most = int(off["amount"])
+    most = int(str(off["amount"]))
     if most and rng.random() < 0.3:
         less = rng.randint(0, most)
         lines.append({**off, "quantity": "1", "unit_price": -less, "amount": -less})
