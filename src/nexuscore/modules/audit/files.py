@@ -1,16 +1,14 @@
 """The files of an export: facts from the archive and the database, oldest first, as CSV or JSON lines."""
 
 import asyncio
-import csv
-import io
 import json
-import unicodedata
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from nexuscore.kernel import sheets
 from nexuscore.kernel.app import App
 from nexuscore.modules.audit import archives, search, store
 from nexuscore.modules.audit.retention import matches
@@ -51,7 +49,7 @@ def file_of(export_id: UUID, number: int) -> str:
 async def make(app: App, order: Order) -> Made:
     """Write the files."""
     parts: list[dict[str, int]] = []
-    start = _csv_line(CSV_COLUMNS) if order.format == "csv" else b""
+    start = sheets.line(CSV_COLUMNS) if order.format == "csv" else b""
     written, events = bytearray(start), 0
     async for line, row in _facts(app, order):
         written += _as_csv(row) if order.format == "csv" else line + b"\n"
@@ -138,22 +136,6 @@ async def _from_database(app: App, order: Order) -> AsyncIterator[Any]:
         last = [rows[-1].moment, UUID(rows[-1].id)]
 
 
-# --- CSV ------------------------------------------------------------------------------------------
-
-
 def _as_csv(row: dict[str, Any]) -> bytes:
     cells = {**row, "data": json.dumps(row["data"], ensure_ascii=False)}
-    return _csv_line([cells[name] for name in CSV_COLUMNS])
-
-
-def _csv_line(cells: Any) -> bytes:
-    line = io.StringIO()
-    csv.writer(line).writerow([safe(cell) for cell in cells])
-    return line.getvalue().encode()
-
-
-def safe(cell: object) -> str:
-    """A cell that no spreadsheet takes for a formula: what begins like one gets an apostrophe."""
-    text = "" if cell is None else str(cell)
-    begin = unicodedata.normalize("NFKC", text.lstrip(" ")[:1])
-    return f"'{text}" if begin and begin in "=+-@\t\r\n" else text
+    return sheets.line(cells[name] for name in CSV_COLUMNS)

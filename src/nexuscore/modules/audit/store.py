@@ -1,66 +1,35 @@
-"""Where archives and exports are kept: a folder, until a module for files takes over. Names look like paths."""
+"""Where archives and exports are kept: the kernel's store, in the audit's folder."""
 
-import asyncio
-import os
-import re
-import secrets
 from pathlib import Path
 
+from nexuscore.kernel import store
 from nexuscore.kernel.app import App
 from nexuscore.modules.audit.errors import FileMissing
 from nexuscore.modules.audit.settings import AuditSettings
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*)*")
-
 
 async def put(app: App, name: str, content: bytes) -> None:
     """Keep `content` under `name`, in place of what was there. It is on the disk when this returns."""
-    await asyncio.to_thread(_write, _path(app, name), content)
+    await store.put(_root(app), name, content)
 
 
 async def get(app: App, name: str) -> bytes:
     """What is kept under `name`; `FileMissing` when nothing is."""
-    try:
-        return await asyncio.to_thread(_path(app, name).read_bytes)
-    except FileNotFoundError:
-        raise FileMissing(details={"file": name}) from None
+    content = await store.get(_root(app), name)
+    if content is None:
+        raise FileMissing(details={"file": name})
+    return content
 
 
 async def remove(app: App, name: str) -> None:
     """Let it go, if it is there."""
-    await asyncio.to_thread(_path(app, name).unlink, missing_ok=True)
+    await store.remove(_root(app), name)
 
 
 async def names(app: App, prefix: str) -> list[str]:
     """The names that begin with `prefix`, in order."""
-    return await asyncio.to_thread(_list, _root(app), prefix)
+    return await store.names(_root(app), prefix)
 
 
 def _root(app: App) -> Path:
     return app.settings[AuditSettings].folder or app.kernel.data / "audit"
-
-
-def _path(app: App, name: str) -> Path:
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is not a name of the store")
-    return _root(app) / name
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f".{secrets.token_hex(8)}")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _list(root: Path, prefix: str) -> list[str]:
-    found = (path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
-    return sorted(name for name in found if name.startswith(prefix) and _NAME.fullmatch(name))

@@ -1,6 +1,6 @@
 """What can go wrong with an invoice and its money."""
 
-from nexuscore.kernel.errors import BusinessLogicError, ConflictError
+from nexuscore.kernel.errors import BusinessLogicError, ConflictError, NotFoundError
 
 
 class NotDraft(ConflictError):
@@ -85,3 +85,17 @@ class GstInSgd(BusinessLogicError):
 
     code = "gst_needs_sgd"
     message = "GST is charged in Singapore dollars. Use SGD, or lines that are not taxed."
+
+
+class NotIssued(ConflictError):
+    """A draft has no number and no day, so there is nothing to print."""
+
+    code = "invoice_not_issued"
+    message = "This invoice is a draft. It can be downloaded once it is finalised."
+
+
+class LinkExpired(NotFoundError):
+    """The link was right once."""
+
+    code = "invoice_link_expired"
+    message = "This link has expired. Please sign in and open the invoice to get a new one."

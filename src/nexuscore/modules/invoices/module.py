@@ -3,19 +3,22 @@
 from nexuscore.kernel.module import Module
 from nexuscore.modules.invoices import events, jobs, permissions
 from nexuscore.modules.invoices.checks import CHECKS
+from nexuscore.modules.invoices.messages import MESSAGES
 from nexuscore.modules.invoices.routes import billing, routes
 from nexuscore.modules.invoices.settings import InvoiceSettings
-from nexuscore.modules.invoices.tables import Counter, CreditNote, Invoice, Payment
+from nexuscore.modules.invoices.tables import Counter, CreditNote, Document, Invoice, Payment
 
 module = Module(
     name="invoices",
     package=__package__,
-    needs=("orgs", "books"),
+    needs=("orgs", "mail", "books"),
     settings=(InvoiceSettings,),
-    tables=(Counter, Invoice, Payment, CreditNote),
+    tables=(Counter, Invoice, Payment, CreditNote, Document),
     routes=(routes, billing),
     events=events.ALL,
+    listeners=(jobs.mail_invoice, jobs.mail_receipt_of_a_part, jobs.mail_receipt, jobs.mail_reminder),
+    workers=(jobs.make_document,),
     schedules=(jobs.announce_overdue,),
     permissions=permissions.ALL,
-    contributes=CHECKS,
+    contributes=(*CHECKS, MESSAGES),
 )

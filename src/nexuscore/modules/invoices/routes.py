@@ -5,17 +5,20 @@ from uuid import UUID
 
 from fastapi import Query
 
+from nexuscore.kernel import clock
 from nexuscore.kernel.ctx import Ctx, RowCtx
 from nexuscore.kernel.db import Json
-from nexuscore.kernel.http import Can, Page, Routes
-from nexuscore.modules.invoices import drafts, everywhere, listings
+from nexuscore.kernel.http import Can, Exchange, Page, Public, Reply, Routes
+from nexuscore.modules.invoices import documents, drafts, everywhere, listings
 from nexuscore.modules.invoices.errors import (
     AlreadyPaid,
     GstInSgd,
     InvoiceVoid,
+    LinkExpired,
     MoneyReceived,
     NotDraft,
     NothingToInvoice,
+    NotIssued,
     NotOpen,
     OverCredit,
     OverPayment,
@@ -26,11 +29,13 @@ from nexuscore.modules.invoices.errors import (
 from nexuscore.modules.invoices.permissions import MANAGE, READ
 from nexuscore.modules.invoices.schemas import (
     CreditNoteOut,
+    Document,
     EverywhereQuery,
     InvoiceChange,
     InvoiceOut,
     InvoiceQuery,
     InvoiceSummary,
+    Language,
     NewCreditNote,
     NewInvoice,
     NewPayment,
@@ -43,6 +48,8 @@ routes = Routes("/invoices", tag="Invoices")
 billing = Routes("/billing/invoices", tag="Billing")
 
 CanManage = Annotated[Ctx, Can(MANAGE)]
+WithLink = Annotated[Exchange, Public("The link is signed, and expires.")]
+InLanguage = Annotated[Language | None, Query(description="The language; without it, the organisation's.")]
 _PRICED = (NothingToInvoice, GstInSgd)
 _MOVED = (NotOpen, InvoiceVoid, WrongCurrency, ReferenceReused)
 
@@ -60,6 +67,40 @@ async def list_invoices(ctx: CanRead, query: Annotated[InvoiceQuery, Query()]) -
 async def read_invoice(ctx: CanReadOne, invoice_id: UUID) -> InvoiceOut:
     """One invoice, with its payments and credit notes."""
     return await listings.shown(ctx, invoice_id)
+
+
+@routes.get("/{invoice_id}/pdf", answer=Document, errors=(NotIssued,))
+async def read_invoice_pdf(ctx: CanReadOne, invoice_id: UUID, language: InLanguage = None) -> Document | Reply:
+    """A link to the PDF that works for some days; 202 while it is being made."""
+    return _made(documents.shown(ctx, await documents.request(ctx, invoice_id, language)))
+
+
+@routes.get("/{invoice_id}/credit-notes/{credit_note_id}/pdf", answer=Document)
+async def read_credit_note_pdf(
+    ctx: CanReadOne, invoice_id: UUID, credit_note_id: UUID, language: InLanguage = None
+) -> Document | Reply:
+    """The same for a credit note of the invoice."""
+    return _made(documents.shown(ctx, await documents.request(ctx, invoice_id, language, credit_note_id)))
+
+
+@routes.get("/files/{document_id}", errors=(LinkExpired,))
+async def download_invoice(
+    exchange: WithLink,
+    document_id: UUID,
+    expires: Annotated[int, Query(ge=0, le=1 << 40)],
+    signature: Annotated[str, Query(max_length=100)],
+) -> Reply:
+    """The PDF, for whoever has its link."""
+    documents.check_link(exchange.app, document_id, expires, signature, clock.now())
+    name, content = await documents.download(exchange.app, document_id)
+    reply = Reply(body=content, media="application/pdf")
+    return reply.header("content-disposition", f'inline; filename="{name}"').header("cache-control", "no-store")
+
+
+def _made(document: Document) -> Document | Reply:
+    if document.state == "ready":
+        return document
+    return Reply(202, document.model_dump_json().encode()).header("retry-after", "1")
 
 
 # --- for those who run the platform ---------------------------------------------------------------

@@ -140,3 +140,27 @@ class CreditNote(OrgOwned, Table):
     issued_on: Mapped[date]
     created_at: Mapped[datetime]
     created_by: Mapped[UUID | None] = mapped_column(Uuid)
+
+
+class Document(OrgOwned, Table):
+    """The PDF of an invoice, or of a credit note of it, in a language. It is made once, for neither changes."""
+
+    __tablename__ = "invoice_documents"
+    __table_args__ = (
+        CheckConstraint("language IN ('en', 'he', 'pl')", name="language"),
+        Index(
+            "uq_invoice_documents_language",
+            "invoice_id",
+            "credit_note_id",
+            "language",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
+
+    id: Mapped[Id]
+    invoice_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("invoices.id"))
+    credit_note_id: Mapped[UUID | None] = mapped_column(Uuid, ForeignKey("credit_notes.id"))
+    language: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    ready_at: Mapped[datetime | None]

@@ -96,6 +96,11 @@ async def _own(house: House, client: Client) -> Made:
     return {"invoice_id": str(await invoice_in(house, await _own_org(client)))}, None
 
 
+async def _own_note(house: House, client: Client) -> Made:
+    invoice_id, note_id = await credit_note_in(house, await _own_org(client))
+    return {"invoice_id": str(invoice_id), "credit_note_id": str(note_id)}, None
+
+
 def _any(state: str, body: Any = None) -> Probe:
     async def probe(house: House, client: Client) -> Made:
         acme = await customer(house)
@@ -112,6 +117,8 @@ _MONEY = {"amount": 500, "currency": "SGD", "method": "cash", "reference": "prob
 
 PROBES: dict[str, Probe] = {
     "read_invoice": _own,
+    "read_invoice_pdf": _own,
+    "read_credit_note_pdf": _own_note,
     "draft_invoice": _new,
     "read_any_invoice": _any("open"),
     "change_invoice": _any("draft", {"lines": [MONTH]}),

@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from nexuscore.kernel import clock
 from nexuscore.kernel.clock import now
 from nexuscore.kernel.events import Event
+from nexuscore.kernel.sheets import safe
 from nexuscore.kernel.testing import ALICE, BOB, CHARLIE, Client, House, Persona
 from nexuscore.modules.audit import exports, files, store
 from nexuscore.modules.audit.events import ExportDownloaded, ExportReady, ExportRequested
-from nexuscore.modules.audit.files import Order, is_wanted, safe
+from nexuscore.modules.audit.files import Order, is_wanted
 from nexuscore.modules.audit.rows import TEXTS, canonical
 from nexuscore.modules.audit.schemas import Filters
 from nexuscore.modules.audit.testing import seal

@@ -34,7 +34,7 @@ def half_up(value: Fraction) -> int:
 
 def random_lines(rng: random.Random) -> list[dict[str, Any]]:
     """Lines with awkward quantities and prices, some of them taken off, none below zero in all."""
-    lines = []
+    lines: list[dict[str, Any]] = []
     for _ in range(rng.randint(1, 8)):
         quantity = Fraction(rng.randint(1, 10 ** rng.randint(1, 7)), 10 ** rng.randint(0, 4))
         price = rng.choice([rng.randint(0, 50), rng.randint(0, 10**5), rng.randint(0, 10**8)])
@@ -49,7 +49,7 @@ def random_lines(rng: random.Random) -> list[dict[str, Any]]:
             }
         )
     off = rng.choice(lines)
-    most = int(str(off["amount"]))
+    most = off["amount"]
     if most and rng.random() < 0.3:
         less = rng.randint(0, most)
         lines.append({**off, "quantity": "1", "unit_price": -less, "amount": -less})
