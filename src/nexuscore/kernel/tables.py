@@ -66,7 +66,9 @@ class Timestamped:
     """`created_at` once, `updated_at` with every update that goes through a statement of ours."""
 
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=90)
-    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now(), sort_order=91)
+    updated_at: Mapped[datetime] = mapped_column(
+        server_default=func.now(), onupdate=func.clock_timestamp(), sort_order=91
+    )
 
 
 class SoftDeleted:

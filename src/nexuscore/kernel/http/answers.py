@@ -50,6 +50,7 @@ class Reply:
     media: str = JSON
     headers: Headers = field(default_factory=list)
     stream: AsyncIterator[bytes] | None = None
+    version: str = ""  # of the row that was loaded, see `conditional`
 
     def header(self, name: str, value: str) -> "Reply":
         """Add a header; control characters are refused, so none can be smuggled in."""

@@ -55,10 +55,18 @@ SECURITY_HEADERS: Headers = [
         ),
     ),
 ]
+# Whoever asked may keep an answer, and asks each time whether it still holds; nobody in between may.
+KEPT_PRIVATE = (b"cache-control", b"private, no-cache")
 HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains; preload")
 
 
 _PLACE, _HERE = object(), object()  # keys no request can send
+
+
+def varying(origins: frozenset[str]) -> tuple[bytes, bytes]:
+    """What an answer depends on, beside its address."""
+    names = ["Accept-Encoding", "Accept-Language", "Authorization", "Cookie", "Nexus-Org"]
+    return b"vary", ", ".join([*names, "Origin"] if origins else names).encode()
 
 
 class Switch:
@@ -119,9 +127,10 @@ class Edge:
         self._load = Load(settings.max_in_flight)
         self._trusted = tuple(settings.trusted_proxies)
         self._origins = frozenset(settings.cors_origins)
-        self._always = list(SECURITY_HEADERS)
+        self._always = [*SECURITY_HEADERS, KEPT_PRIVATE, varying(self._origins)]
         if settings.public_url.startswith("https://"):
             self._always.append(HSTS)
+        self._usual = frozenset(name for name, _ in self._always)
         self._thresholds = sight.Thresholds(
             slow_ms=settings.slow_request_ms, queries=settings.many_queries, too_many=settings.too_many_queries
         )
@@ -226,6 +235,8 @@ class Edge:
     def _beside(self, own: Headers) -> Headers:
         """What every answer says, less what this one says itself."""
         names = {name for name, _ in own}
+        if names.isdisjoint(self._usual):
+            return self._always
         return [each for each in self._always if each[0] not in names]
 
     def _note(

@@ -10,11 +10,14 @@ from nexuscore.kernel.errors import (
     NexusError,
     NotFoundError,
     PayloadTooLarge,
+    PreconditionFailed,
     RequestTimeout,
     UnsupportedMediaType,
     ValidationError,
 )
 from nexuscore.kernel.http import limiting
+from nexuscore.kernel.http.conditional import MATCH, NONE_MATCH, PreconditionUnsupported
+from nexuscore.kernel.http.fields import fields_parameter
 from nexuscore.kernel.http.idempotency import (
     HEADER,
     IdempotencyConflict,
@@ -52,6 +55,8 @@ def documented_errors(operation: Operation, admission: Admission | None) -> dict
         }
         for status, found in sorted(codes.items())
     }
+    if operation.method == "GET":
+        documented[304] = {"description": "Nothing has changed since the answer that `If-None-Match` names."}
     return {**documented, "default": {"description": "Any other failure.", "content": _PROBLEM}}
 
 
@@ -72,9 +77,18 @@ def _errors(operation: Operation, admission: Admission | None) -> list[type[Nexu
         errors += [IdempotencyConflict, IdempotencyKeyReused]
     if operation.needs_key:
         errors.append(IdempotencyKeyRequired)
+    if operation.method != "GET":
+        errors.append(PreconditionUnsupported)
+    if _is_conditional(operation, admission):
+        errors.append(PreconditionFailed)
     if operation.method in {"POST", "PUT", "PATCH"}:
         errors += [MalformedRequest, PayloadTooLarge, UnsupportedMediaType]
     return errors
+
+
+def _is_conditional(operation: Operation, admission: Admission | None) -> bool:
+    """Whether a change loads a row, whose version `If-Match` can name."""
+    return operation.method != "GET" and isinstance(admission, Can) and admission.row is not None
 
 
 def _takes_key(operation: Operation, admission: Admission | None) -> bool:
@@ -103,10 +117,14 @@ def extras(operation: Operation, admission: Admission | None) -> dict[str, Any]:
     if isinstance(admission, Can | SignedIn) and admission.fresh:
         said["x-fresh"] = True
     said |= limiting.described(operation)
-    if operation.method == "GET" or isinstance(admission, Public):
+    if operation.method == "GET":
+        said["parameters"] = [NONE_MATCH, *fields_parameter(operation)]
         return said
+    if isinstance(admission, Public):
+        return said
+    said["parameters"] = [MATCH] if _is_conditional(operation, admission) else []
     if operation.unrepeatable is not None:
         said["x-no-idempotency"] = operation.unrepeatable
     else:
-        said["parameters"] = [{**_KEY, "required": operation.needs_key}]
+        said["parameters"].append({**_KEY, "required": operation.needs_key})
     return said

@@ -24,6 +24,7 @@ class Exchange:
         "also",
         "app",
         "etags_asked",
+        "fields",
         "headers",
         "identity",
         "ip",
@@ -56,6 +57,7 @@ class Exchange:
         self.route = "unmatched"
         self.identity: Any = None
         self.secret = False  # whether answers of this operation bear secrets
+        self.fields: Any = None  # a `fields.Selection`, when the caller wants some of them
         self.etags_asked = ""  # as the caller wrote them
         self.also: list[tuple[bytes, bytes]] = []  # headers of the answer, whatever it will be
         self._receive = receive

@@ -21,6 +21,12 @@ class Parameters:
         self._single = {_alias(field): field for field in fields if not _model(field)}
         self._lists = {name for field in fields for name in _list_names(field)}
 
+    @property
+    def names(self) -> set[str]:
+        """Every name that is read."""
+        models = [model for field in self._models if (model := _model(field)) is not None]
+        return {*self._single, *(name for model in models for name in model.model_fields)}
+
     def read(self, pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, Any], list[Fault]]:
         """The arguments, and what is wrong with those that are missing here. The last of a repeated name counts."""
         sent: dict[str, Any] = {}

@@ -4,39 +4,37 @@ FastAPI reads the declaration (parameters, body, documentation); the run itself 
 """
 
 import inspect
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 from fastapi.dependencies.utils import request_params_to_args
 from fastapi.routing import APIRoute
-from pydantic import TypeAdapter, ValidationError as PydanticError
 from starlette.datastructures import Headers
 
 from nexuscore.kernel import clock
 from nexuscore.kernel.access import Actor, PermissionDenied, require, require_account, require_fresh
 from nexuscore.kernel.ctx import Ctx, RowCtx
-from nexuscore.kernel.db import Scope
+from nexuscore.kernel.db import Row, Scope
 from nexuscore.kernel.errors import (
     AuthenticationError,
     AuthorizationError,
-    ConfigurationError,
     Fault,
-    MalformedRequest,
     NexusError,
     NotFoundError,
-    UnsupportedMediaType,
     ValidationError,
 )
-from nexuscore.kernel.faults import fault_of
-from nexuscore.kernel.http import idempotency
-from nexuscore.kernel.http.answers import Reply, encoder
+from nexuscore.kernel.http import conditional, idempotency
+from nexuscore.kernel.http.answers import JSON, Reply, encoder
 from nexuscore.kernel.http.auth import Identity
+from nexuscore.kernel.http.bodies import body_reader, fault_at
 from nexuscore.kernel.http.describe import answered, documented_errors, extras
 from nexuscore.kernel.http.exchange import Exchange
+from nexuscore.kernel.http.fields import Fields
 from nexuscore.kernel.http.limiting import Limiting
+from nexuscore.kernel.http.links import page_links
 from nexuscore.kernel.http.parameters import Parameters
-from nexuscore.kernel.http.routes import Admission, Can, LoadRow, Operation, Public, SignedIn
-from nexuscore.kernel.paging import PageQuery
+from nexuscore.kernel.http.routes import Can, LoadRow, Operation, Public, SignedIn
+from nexuscore.kernel.http.shape import Shape
+from nexuscore.kernel.paging import PageJson
 
 if TYPE_CHECKING:
     from nexuscore.kernel.app import App
@@ -46,7 +44,7 @@ class CtxRoute(APIRoute):
     """One operation of the composed app."""
 
     def __init__(self, app: "App", operation: Operation, prefix: str) -> None:
-        shape = _Shape(operation)
+        shape = Shape(operation)
         admission = shape.admission
         super().__init__(
             prefix + operation.path,
@@ -69,8 +67,11 @@ class CtxRoute(APIRoute):
         self._encode = encoder(operation.answer, check=app.kernel.env == "test")
         self._in_path = Parameters(self.dependant.path_params)
         self._in_query = Parameters(self.dependant.query_params)
-        self._read_body = _body_reader(self)
+        self._read_body = body_reader(self)
         self._limiting = Limiting(app, operation)
+        self._reads = operation.method == "GET"
+        self._fields = Fields.of(operation.answer) if self._reads else None
+        self._takes_fields = "fields" in self._in_query.names  # itself, as lists do
 
     async def run(self, exchange: Exchange, path: dict[str, str]) -> Reply:
         """Answer one request, or raise what the edge turns into a problem."""
@@ -84,7 +85,9 @@ class CtxRoute(APIRoute):
             exchange.locale = identity.locale
         arguments = await self._arguments(exchange, path)
         if not shape.ctx:
-            return self._reply(await self.declared.endpoint(**arguments))
+            if not self._reads:
+                conditional.require_no_match(exchange)
+            return self._validated(exchange, self._reply(exchange, await self.declared.endpoint(**arguments)))
         try:
             async with app.database.transaction(Scope(identity.org)) as db:
                 ctx = Ctx(
@@ -102,7 +105,7 @@ class CtxRoute(APIRoute):
             raise
         if isinstance(answer, NexusError):
             raise answer
-        return answer
+        return self._validated(exchange, answer)
 
     async def _identify(self, exchange: Exchange) -> Identity:
         """Who asks. What everybody may do is not refused for a token that is over: that is how one gets a new one."""
@@ -138,11 +141,26 @@ class CtxRoute(APIRoute):
         claim = await self._claim(ctx, exchange)
         if claim is not None and (stored := await idempotency.replay(ctx, claim)) is not None:
             return stored
+        row = None
         if isinstance(self.admission, Can) and self.admission.row is not None:
-            ctx = await self._with_row(ctx, self.admission, self.admission.row, arguments)
+            row = await self._with_row(ctx, exchange, self.admission, self.admission.row, arguments)
+            ctx = RowCtx(
+                ctx.app,
+                ctx.db,
+                ctx.org,
+                ctx.actor,
+                ctx.now,
+                ctx.locale,
+                ctx.request_id,
+                ctx.facts,
+                ctx.jobs,
+                row=row,
+            )
+        elif not self._reads:
+            conditional.require_no_match(exchange)
         arguments[self._shape.ctx] = ctx
         try:
-            answer: Reply | NexusError = self._reply(await self.declared.endpoint(**arguments))
+            answer: Reply | NexusError = self._reply(exchange, await self.declared.endpoint(**arguments), row)
         except NexusError as outcome:
             if not outcome.commits:
                 raise
@@ -154,17 +172,59 @@ class CtxRoute(APIRoute):
         return answer
 
     async def _claim(self, ctx: Ctx, exchange: Exchange) -> idempotency.Claim | None:
-        if self.declared.method == "GET" or self.declared.unrepeatable is not None:
+        if self._reads or self.declared.unrepeatable is not None:
             return None
         claim = await idempotency.claim(ctx, exchange)
         if claim is None and self.declared.needs_key:
             raise idempotency.IdempotencyKeyRequired
         return claim
 
-    def _reply(self, result: Any) -> Reply:
+    async def _held(self, ctx: Ctx, exchange: Exchange, row: Any) -> bool:
+        """Whether `row` is what the caller means to change, and nobody else can change it until we are done.
+
+        False when somebody did so while we waited for them, and the caller knows what they made of it.
+        """
+        lock = self._shape.lock
+        if lock is None:
+            conditional.require_no_match(exchange)
+            return True
+        changed = await ctx.db.value(lock.statement, row_key=getattr(row, lock.key))
+        if changed is None:
+            raise NotFoundError
+        conditional.require_match(exchange, conditional.version_of(changed))
+        return bool(changed == row.updated_at)
+
+    def _reply(self, exchange: Exchange, result: Any, row: Any = None) -> Reply:
+        """What the endpoint returned as an answer, with what tells its version."""
+        reply = self._encoded(exchange, result)
+        if isinstance(result, PageJson):
+            reply.headers.append(page_links(exchange, result.info))
+        if not self._reads:
+            row = result if isinstance(result, Row) else None
+        changed = row.get("updated_at") if isinstance(row, Row) else None
+        if changed is not None:
+            reply.version = conditional.version_of(changed)
+            if result is row:
+                reply.headers.append(conditional.last_modified(changed))
+            if not self._reads:
+                reply.headers.append((b"etag", conditional.tag_of(reply.body, reply.version).encode()))
+        return reply
+
+    def _encoded(self, exchange: Exchange, result: Any) -> Reply:
+        wanted, fields = exchange.fields, self._fields
         if isinstance(result, Reply):
+            if wanted is not None and fields is not None and result.status == 200 and result.media == JSON:
+                result.body = fields.cut(result.body, wanted)
             return result
+        if wanted is not None and fields is not None:
+            return Reply(self.declared.status, fields.body(result, wanted, self._encode))
         return Reply(self.declared.status, self._encode(result))
+
+    def _validated(self, exchange: Exchange, reply: Reply) -> Reply:
+        """A read that succeeded carries its tag; one the caller has already is not sent again."""
+        if self._reads and reply.status == 200 and reply.stream is None:
+            return conditional.answer(exchange, reply)
+        return reply
 
     async def _arguments(self, exchange: Exchange, path: dict[str, str]) -> dict[str, Any]:
         """Every parameter, or one `ValidationError` that names all that are wrong."""
@@ -172,6 +232,9 @@ class CtxRoute(APIRoute):
         arguments, faults = self._in_path.read(path.items())
         if dependant.query_params or exchange.scope["query_string"]:
             sent = exchange.query
+            if self._fields is not None and b"fields=" in exchange.scope["query_string"]:
+                sent, wrong = self._choose(exchange, self._fields, sent)
+                faults += wrong
             values, wrong = self._in_query.read(sent)
             arguments.update(values)
             faults += wrong
@@ -184,7 +247,7 @@ class CtxRoute(APIRoute):
             sent_headers = Headers(raw=exchange.scope["headers"])
             values, errors = request_params_to_args(dependant.header_params, sent_headers)
             arguments.update(values)
-            faults += map(_fault, errors)
+            faults += map(fault_at, errors)
         if self._read_body is not None:
             name, body, body_faults = await self._read_body(exchange)
             arguments[name] = body
@@ -195,26 +258,34 @@ class CtxRoute(APIRoute):
             arguments[self._shape.exchange] = exchange
         return arguments
 
-    async def _with_row(self, ctx: Ctx, admission: Can, load: LoadRow, arguments: dict[str, Any]) -> Ctx:
-        """The context with the row the path names, once that row is the actor's to touch."""
+    def _choose(
+        self, exchange: Exchange, fields: Fields, sent: list[tuple[str, str]]
+    ) -> tuple[list[tuple[str, str]], list[Fault]]:
+        """Read `fields=` off what was sent; the rest, and what is wrong with it."""
+        asked = [value for name, value in sent if name == "fields"]
+        rest = sent if self._takes_fields else [each for each in sent if each[0] != "fields"]
+        if not asked:
+            return rest, []
+        try:
+            exchange.fields = fields.read(asked[-1])
+        except ValidationError as error:
+            return rest, list(error.faults)
+        return rest, []
+
+    async def _with_row(
+        self, ctx: Ctx, exchange: Exchange, admission: Can, load: LoadRow, arguments: dict[str, Any]
+    ) -> Any:
+        """The row the path names, once it is the actor's to touch and what they mean to touch."""
         names = self._shape.row
-        row = await load(ctx, **{name: arguments[name] for name in names})
+        named = {name: arguments[name] for name in names}
+        row = await load(ctx, **named)
+        if not self._reads and conditional.is_asked(exchange) and not await self._held(ctx, exchange, row):
+            row = await load(ctx, **named)
         for name in names - self._shape.wanted:
             del arguments[name]
         if admission.rule is not None and not admission.rule(ctx, row):
             raise AuthorizationError(code="ownership_denied")
-        return RowCtx(
-            ctx.app,
-            ctx.db,
-            ctx.org,
-            ctx.actor,
-            ctx.now,
-            ctx.locale,
-            ctx.request_id,
-            ctx.facts,
-            ctx.jobs,
-            row=row,
-        )
+        return row
 
     async def _note_denial(
         self, exchange: Exchange, identity: Identity, path: dict[str, str], error: NexusError
@@ -246,122 +317,3 @@ class CtxRoute(APIRoute):
         except (NexusError, KeyError):
             return False
         return True
-
-
-class _Shape:
-    """What an endpoint's signature says: its context, its row's parameters, its own."""
-
-    def __init__(self, operation: Operation) -> None:
-        endpoint = operation.endpoint
-        hints = get_type_hints(endpoint, include_extras=True)
-        parameters = inspect.signature(endpoint).parameters
-        self.ctx = ""
-        self.exchange = ""
-        self.admission: Admission | None = None
-        own: list[inspect.Parameter] = []
-        for name, parameter in parameters.items():
-            annotation = hints.get(name)
-            marks = [a for a in get_args(annotation) if isinstance(a, Can | SignedIn | Public)]
-            kind = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-            if marks:
-                self.admission = marks[0]
-            if marks and kind is not Exchange:
-                self.ctx = name
-            elif kind is Exchange:
-                self.exchange = name
-            else:
-                asked = _listed(annotation, kind, operation)
-                own.append(parameter.replace(annotation=asked, kind=inspect.Parameter.KEYWORD_ONLY))
-        if self.admission is None:
-            raise ConfigurationError(
-                f"{endpoint.__qualname__} says nobody may call it: its first parameter must be"
-                " Annotated[Ctx, Can(...)], Annotated[Ctx, SignedIn()] or Annotated[Ctx, Public(...)]"
-            )
-        self.wanted = {parameter.name for parameter in own}
-        own += self._of_row(operation)
-        self.stub = _stub(endpoint, own)
-        queried = [p for p in own if "{" + p.name + "}" not in operation.path]
-        self.query = _query_names(queried)
-
-    def _of_row(self, operation: Operation) -> list[inspect.Parameter]:
-        """The parameters the row's loader takes from the path and the endpoint does not."""
-        load = self.admission.row if isinstance(self.admission, Can) else None
-        self.row: set[str] = set()
-        if load is None:
-            return []
-        hints = get_type_hints(load)
-        taken = list(inspect.signature(load).parameters)[1:]
-        self.row = set(taken)
-        return [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=hints[name])
-            for name in taken
-            if name not in self.wanted
-        ]
-
-
-def _listed(annotation: Any, kind: Any, operation: Operation) -> Any:
-    """The annotation of a parameter; a query for pages also takes what the operation's listing can be asked."""
-    if operation.listing is None or not (isinstance(kind, type) and issubclass(kind, PageQuery)):
-        return annotation
-    return Annotated[operation.listing.asks(kind), *get_args(annotation)[1:]]
-
-
-def _stub(endpoint: Callable[..., Any], parameters: list[inspect.Parameter]) -> Callable[..., Any]:
-    """What FastAPI is shown instead of the endpoint: the same name, only the wire's parameters."""
-
-    async def stub() -> None: ...
-
-    stub.__name__, stub.__doc__ = endpoint.__name__, endpoint.__doc__
-    stub.__module__, stub.__qualname__ = endpoint.__module__, endpoint.__qualname__
-    stub.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by FastAPI
-    return stub
-
-
-def _query_names(parameters: list[inspect.Parameter]) -> frozenset[str] | None:
-    """The query parameters' names, or None when one of them is a model that refuses others itself."""
-    names = set()
-    for parameter in parameters:
-        annotation = parameter.annotation
-        kind = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-        if isinstance(kind, type) and hasattr(kind, "model_fields"):
-            if get_origin(annotation) is Annotated:
-                return None
-            continue
-        names.add(parameter.name)
-    return frozenset(names)
-
-
-def _body_reader(route: CtxRoute) -> Callable[[Exchange], Any] | None:
-    """How the one JSON body of an operation is read, or None when it takes none."""
-    fields = route.dependant.body_params
-    if not fields:
-        return None
-    if len(fields) > 1:
-        raise ConfigurationError(f"{route.operation_id} takes more than one body")
-    name = fields[0].name
-    annotation: Any = fields[0].field_info.annotation
-    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
-
-    async def read(exchange: Exchange) -> tuple[str, Any, list[Fault]]:
-        limit = route.declared.max_body
-        if limit is not None:
-            exchange.limit = limit
-        body = await exchange.body()
-        media = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if body and media != "application/json" and not media.endswith("+json"):
-            raise UnsupportedMediaType(expected="application/json")
-        try:
-            return name, adapter.validate_json(body or b"null"), []
-        except PydanticError as error:
-            errors = error.errors(include_url=False)
-            if errors[0]["type"] == "json_invalid" and body:
-                raise MalformedRequest("The body is not valid JSON.") from None
-            return name, None, [_fault({**e, "loc": ("body", *e["loc"])}) for e in errors]
-
-    return read
-
-
-def _fault(error: Any) -> Fault:
-    """One fault of one field; where it was sent is left off, the name is what a person looks for."""
-    place = [str(part) for part in error["loc"][1:]]
-    return fault_of(".".join(place) or "body", error)

@@ -77,7 +77,8 @@ async def send_reply(exchange: Exchange, reply: Reply, common: Headers, send: Se
     if reply.stream is not None:
         return await _send_stream(exchange, reply, reply.stream, headers, accepted.coding, send, stall)
     body = await _packed(reply.body, accepted, headers)
-    headers.append((b"content-length", str(len(body)).encode()))
+    if reply.status not in (204, 304):
+        headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if exchange.method == "HEAD" else body})
     return Sent(len(body))
