@@ -62,10 +62,17 @@ class TooMuch(BusinessLogicError):
 
 
 class MoreThanDue(BusinessLogicError):
-    """More was recorded than is due on the invoice."""
+    """More came than is due; with `keep_rest` it is kept for the customer."""
 
     code = "more_than_due"
-    message = "Only {due} is due on this invoice."
+    message = "This is more than what is due. Check the amount, or say that the rest is kept for the customer."
+
+
+class ReferenceUsed(ConflictError):
+    """Other money was recorded with this reference."""
+
+    code = "reference_used"
+    message = "Other money was recorded with this reference already."
 
 
 class NoSavedMethod(BusinessLogicError):

@@ -48,6 +48,7 @@ class PaymentSettings(Settings, prefix="payments"):
     return_url: Annotated[str, AfterValidator(_web_address)] | None = Field(
         None, description="Where a payer's bank sends them back. Default: NEXUS_PUBLIC_URL."
     )
+    abandon_days: int = Field(3, ge=1, le=90, description="After how many days a payment nobody finished is given up.")
     reconcile_days: int = Field(3, ge=1, le=90, description="How far back the daily reconciliation looks.")
 
     def refusals(self, env: Environment) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,48 @@
+"""Money that came by bank or in cash, recorded by staff: who, by which reference, and where the proof is."""
+
+from nexuscore.kernel.ctx import Ctx
+from nexuscore.kernel.money import Money
+from nexuscore.modules import invoices
+from nexuscore.modules.payments import effects, store
+from nexuscore.modules.payments.errors import MoreThanDue, NothingToPay, ReferenceUsed
+from nexuscore.modules.payments.events import PaymentInitiated
+from nexuscore.modules.payments.schemas import NewRecord
+from nexuscore.modules.payments.tables import Payment
+
+
+async def record(ctx: Ctx, new: NewRecord) -> Payment:
+    """Book it for the organisation that owes the invoice. The same reference again is the same money."""
+    async with ctx.in_org(await invoices.organisation_of(ctx, new.invoice_id)) as there:
+        key = f"hand:{new.kind}:{new.reference}"
+        invoice = await invoices.get(there, new.invoice_id)
+        known = await there.db.first(store.BY_KEY, key=key)
+        if known is not None:
+            return _same(known, new)
+        if invoice.state == "draft":
+            raise NothingToPay
+        due = invoice.amount_due if invoice.state in effects.PAYABLE else 0
+        if new.amount > due and not new.keep_rest:
+            raise MoreThanDue(details={"amount_due": due, "currency": invoice.currency})
+        payment = await there.db.first(
+            store.CREATE,
+            invoice_id=invoice.id,
+            amount=new.amount,
+            currency=invoice.currency,
+            kind=new.kind,
+            provider="hand",
+            request_key=key,
+            reference=new.reference,
+            note=new.note,
+            created_by=ctx.actor.id,
+        )
+        if payment is None:
+            return _same(store.sure(await there.db.first(store.BY_KEY, key=key)), new)
+        about = {"payment_id": payment.id, "invoice_id": invoice.id, "kind": payment.kind}
+        there.emit(PaymentInitiated(**about, amount=payment.amount, currency=payment.currency))
+        return await effects.paid(there, payment, Money(new.amount, invoice.currency))
+
+
+def _same(known: Payment, new: NewRecord) -> Payment:
+    if (known.invoice_id, known.amount) != (new.invoice_id, new.amount):
+        raise ReferenceUsed(details={"payment_id": str(known.id)})
+    return known
