@@ -61,7 +61,7 @@ def test_modules_come_after_what_they_need(loaded: Loaded) -> None:
         ([room("b", contributes=(Candle(),))], "module 'b' contributes a Candle, but nobody asks for one"),
         (
             [room("a", slots=(Slot(Lamp),)), room("b", slots=(Slot(Lamp),))],
-            "slot 'Lamp' is declared by 'a' and by 'b'",
+            "Lamp' is declared by 'a' and by 'b'",
         ),
     ],
 )

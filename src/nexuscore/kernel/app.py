@@ -231,7 +231,7 @@ def _duplicates(modules: Sequence[Module]) -> list[str]:
             "command",
             [*((name, "nexus") for name in OUR_COMMANDS), *((m.command, m.name) for m in modules if m.commands)],
         ),
-        ("slot", [(s.kind.__qualname__, m.name) for m in modules for s in m.slots]),
+        ("slot", [(f"{s.kind.__module__}.{s.kind.__qualname__}", m.name) for m in modules for s in m.slots]),
     ):
         owners: dict[str, str] = {}
         for name, module in names:

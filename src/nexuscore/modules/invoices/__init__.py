@@ -8,7 +8,7 @@ in the books already when a verb returns: whoever calls does not post it again. 
 """
 
 from nexuscore.modules.invoices.credit_notes import credit
-from nexuscore.modules.invoices.drafts import change, draft, get, of_source, organisation_of
+from nexuscore.modules.invoices.drafts import change, draft, get, lock, of_source, organisation_of
 from nexuscore.modules.invoices.errors import (
     AlreadyPaid,
     InvoiceVoid,
@@ -54,6 +54,7 @@ __all__ = [
     "get",
     "gst_of",
     "issue",
+    "lock",
     "mark_uncollectible",
     "of_invoice",
     "of_source",

@@ -72,8 +72,9 @@ def _entry(payment: Payment, dispute: Dispute) -> Entry:
 
 
 async def _closed(ctx: Ctx, payment: Payment, dispute: Dispute, outcome: str) -> Dispute:
+    lost_unapplied = 0
     if outcome == "lost":
-        await _lose(ctx, payment, dispute)
+        lost_unapplied = await _lose(ctx, payment, dispute)
     elif dispute.held:
         entry = _entry(payment, dispute)
         await books.post(ctx, entry.reversed("payments.dispute_won", f"{entry.memo}, and won", str(dispute.id)))
@@ -89,7 +90,12 @@ async def _closed(ctx: Ctx, payment: Payment, dispute: Dispute, outcome: str) ->
         )
     )
     return await ctx.db.one(
-        store.CHANGE_DISPUTE, dispute_id=dispute.id, state=outcome, closed_at=ctx.now, held=False
+        store.CHANGE_DISPUTE,
+        dispute_id=dispute.id,
+        state=outcome,
+        closed_at=ctx.now,
+        held=False,
+        lost_unapplied=lost_unapplied,
     )
 
 
@@ -99,8 +105,8 @@ def _undisputed(payment: Payment) -> str:
     return "partially_refunded" if payment.refunded else "succeeded"
 
 
-async def _lose(ctx: Ctx, payment: Payment, dispute: Dispute) -> None:
-    """The money is gone: the invoice is owed again, what was only kept is settled, the rest is lost."""
+async def _lose(ctx: Ctx, payment: Payment, dispute: Dispute) -> int:
+    """The money is gone: the invoice is owed again, what was only kept (the answer) is settled, the rest is lost."""
     room = await refunds.left(ctx, payment)
     from_applied = min(dispute.amount, max(room.applied, 0))
     from_unapplied = min(dispute.amount - from_applied, max(room.unapplied, 0))
@@ -123,8 +129,7 @@ async def _lose(ctx: Ctx, payment: Payment, dispute: Dispute) -> None:
     if rest:
         gone = credit(books.DISPUTED, Money(from_unapplied + lost, dispute.currency))
         memo = f"Payment {payment.receipt} charged back: {dispute.reason}"
-        await books.post(
-            ctx, Entry("payments.dispute_lost", memo, (*rest, gone), str(dispute.id), payment.invoice_id)
-        )
+        await books.post(ctx, Entry("payments.dispute_lost", memo, (*rest, gone), str(dispute.id), payment.invoice_id))
     if payment.state == "disputed":
         await store.change(ctx, payment, state="charged_back")
+    return from_unapplied

@@ -163,6 +163,15 @@ class Reconciled(Event, type="payment.reconciled", subject="reconciliation_id", 
     differing: int
 
 
+class ProviderInvoiceFailed(Event, type="payment.provider_invoice_failed", public=False):
+    """An invoice kept at the provider could not be paid there; ours, if there is one, stays open."""
+
+    provider_id: str
+    invoice_id: UUID | None
+    amount: int
+    currency: str
+
+
 class ProviderSubscriptionChanged(Event, type="payment.subscription_changed", public=False):
     """A subscription kept at the provider was made or changed: how it stands there now."""
 
@@ -206,6 +215,7 @@ ALL = (
     FindingReported,
     FindingSettled,
     Reconciled,
+    ProviderInvoiceFailed,
     ProviderSubscriptionChanged,
     ProviderSubscriptionEnded,
     ProviderTrialEnding,

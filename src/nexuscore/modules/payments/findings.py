@@ -22,11 +22,7 @@ Thing = Literal["payment", "refund", "dispute", "invoice"]
 _log = get_logger(__name__)
 _ADD = insert(Finding).on_conflict_do_nothing().returning(Finding)
 _ONE = select(Finding).where(Finding.id == bindparam("finding_id"))
-_SETTLE = (
-    update(Finding)
-    .where(Finding.id == bindparam("finding_id"), Finding.settled_at.is_(None))
-    .returning(Finding)
-)
+_SETTLE = update(Finding).where(Finding.id == bindparam("finding_id"), Finding.settled_at.is_(None)).returning(Finding)
 _shown = select(*columns(Finding, FindingOut.model_fields))
 _ALL = Listing(_shown, by=Finding.id)
 _OPEN = Listing(_shown.where(Finding.settled_at.is_(None)), by=Finding.id)
@@ -74,9 +70,7 @@ async def page(ctx: Ctx, query: PageQuery, *, settled: bool) -> Json:
 
 async def settle(ctx: Ctx, finding: Finding, note: str) -> Finding:
     """Somebody looked at it, and says what was done."""
-    row = await ctx.db.first(
-        _SETTLE, finding_id=finding.id, settled_at=ctx.now, settled_by=ctx.actor.id, note=note
-    )
+    row = await ctx.db.first(_SETTLE, finding_id=finding.id, settled_at=ctx.now, settled_by=ctx.actor.id, note=note)
     if row is None:
         raise ConflictError(code="finding_settled")
     ctx.emit(FindingSettled(finding_id=row.id))

@@ -21,9 +21,11 @@ from nexuscore.modules.payments.events import (
     ProviderSubscriptionEnded,
     ProviderTrialEnding,
 )
+from nexuscore.modules.payments.fake.mounted import secret
 from nexuscore.modules.payments.intents import Settle
 from nexuscore.modules.payments.provider import Setup, chosen, provider
 from nexuscore.modules.payments.settings import FAKE
+from nexuscore.modules.payments.states import BY_HAND
 from nexuscore.modules.payments.tables import Payer, SavedMethod
 
 _log = get_logger(__name__)
@@ -121,12 +123,6 @@ async def on_subscription(ctx: Ctx, received: Received) -> None:
                 )
 
 
-async def on_anything(ctx: Ctx, received: Received) -> None:
-    """What we have no use for is accepted and noted."""
-    if not any(handler.wants(_STRIPE, received.type) for handler in _USED):
-        _log.info("webhook_unused", type=received.type, event_id=received.event_id)
-
-
 async def _look(
     ctx: Ctx,
     received: Received,
@@ -138,7 +134,7 @@ async def _look(
 ) -> None:
     """Have the payment looked at, once for all that comes in meanwhile."""
     payment = await store.found_there(ctx, intent, metadata.get("payment_id"))
-    if payment is None or payment.provider == "hand":
+    if payment is None or payment.provider in BY_HAND:
         _log.info("webhook_of_nobody", type=received.type, id=intent)  # another program's; reconciliation tells
         return
     async with ctx.in_org(payment.org_id) as there:
@@ -193,16 +189,15 @@ def _secrets(app: App) -> list[str]:
 
 
 def fake_secrets(app: App) -> list[str]:
-    """What the stand-in signs with: made from the installation's key, and of no use in production."""
+    """What the stand-in signs with, while it is in use: never in production."""
     try:
-        in_use = chosen(app) == FAKE
+        return [secret(app)] if chosen(app) == FAKE else []
     except NoProvider:
-        in_use = False
-    return [f"whsec_{app.keyring.sign('payments.fake', b'webhooks')}"] if in_use else []
+        return []
 
 
 STRIPE = inbox.Provider(_STRIPE, inbox.stripe, _secrets)
-_USED = (
+HANDLERS = (
     Handler(_STRIPE, "payment_intent.*", on_intent),
     Handler(_STRIPE, "charge.refunded", on_charge),
     Handler(_STRIPE, "refund.*", on_refund),
@@ -213,4 +208,3 @@ _USED = (
     Handler(_STRIPE, "invoice.*", on_invoice),
     Handler(_STRIPE, "customer.subscription.*", on_subscription),
 )
-HANDLERS = (*_USED, Handler(_STRIPE, "*", on_anything))

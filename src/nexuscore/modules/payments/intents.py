@@ -14,8 +14,8 @@ from nexuscore.kernel.app import App
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.jobs import Job
 from nexuscore.kernel.money import Money
-from nexuscore.modules import invoices, orgs
-from nexuscore.modules.payments import effects, methods, store
+from nexuscore.modules import invoices
+from nexuscore.modules.payments import effects, mails, methods, store
 from nexuscore.modules.payments.effects import PAYABLE
 from nexuscore.modules.payments.errors import (
     AmountChanged,
@@ -29,7 +29,7 @@ from nexuscore.modules.payments.events import PaymentInitiated
 from nexuscore.modules.payments.provider import Intent, Order, chosen, provider
 from nexuscore.modules.payments.schemas import Confirmation, NewIntent
 from nexuscore.modules.payments.settings import PaymentSettings
-from nexuscore.modules.payments.states import LIVE, PAID
+from nexuscore.modules.payments.states import BY_HAND, LIVE, PAID
 from nexuscore.modules.payments.tables import Payer, Payment
 
 Open = Callable[[], AbstractAsyncContextManager[Ctx]]
@@ -91,9 +91,7 @@ def _same(known: Payment, request_hash: bytes) -> Payment:
     return known
 
 
-async def _under_way(
-    ctx: Ctx, invoice: invoices.Invoice, new: NewIntent, key: str, request_hash: bytes
-) -> Payment:
+async def _under_way(ctx: Ctx, invoice: invoices.Invoice, new: NewIntent, key: str, request_hash: bytes) -> Payment:
     """What stood in the way: the same request, or another payment of the invoice, which will do if it is the same."""
     known = await ctx.db.first(store.BY_KEY, key=key)
     if known is not None:
@@ -141,8 +139,7 @@ async def payer(app: App, opened: Open, name: str) -> str:
         known = await ctx.db.first(_PAYER, of_provider=name)
         if known is not None:
             return known.provider_id
-        assert ctx.org is not None
-        org = await orgs.organisation(ctx, ctx.org)
+        org = await mails.organisation(ctx)
     who = hashlib.sha256(f"{org.name} {org.billing_email}".encode()).hexdigest()[:16]
     made = await provider(app, name).customer(
         app, name=org.name, email=org.billing_email, reference=str(org.id), key=f"payer:{org.id}:{who}"
@@ -206,7 +203,7 @@ async def refresh(app: App, opened: Open, payment_id: UUID) -> Payment:
     """Ask the provider how a payment stands: what a payer's browser does when it comes back."""
     async with opened() as ctx:
         payment = await store.get(ctx, payment_id)
-    if payment.provider == "hand":
+    if payment.provider in BY_HAND:
         return payment
     intent = await create_there(app, opened, payment)
     async with opened() as ctx:
@@ -219,7 +216,7 @@ async def cancel(app: App, opened: Open, payment_id: UUID) -> Payment:
         payment = await store.get(ctx, payment_id)
     if payment.state == "canceled":
         return payment
-    if payment.state not in LIVE or payment.provider == "hand":
+    if payment.state not in LIVE or payment.provider in BY_HAND:
         raise WrongState(state=payment.state, details={"state": payment.state})
     intent = await cancel_there(app, opened, payment)
     async with opened() as ctx:

@@ -16,7 +16,7 @@ from nexuscore.modules.payments.errors import ProviderRefused, TooMuch, WrongSta
 from nexuscore.modules.payments.events import PaymentRefunded, RefundFailed, RefundRequested
 from nexuscore.modules.payments.provider import Refund as TheirRefund, provider
 from nexuscore.modules.payments.schemas import NewRefund
-from nexuscore.modules.payments.states import REFUND
+from nexuscore.modules.payments.states import BY_HAND, REFUND
 from nexuscore.modules.payments.tables import Payment, Refund
 
 REFUNDABLE = ("succeeded", "partially_refunded")
@@ -51,9 +51,7 @@ class Left:
 async def left(ctx: Ctx, payment: Payment) -> Left:
     """What can still go back. What bounced is kept for its owner, so it is left too."""
     (parts,) = await ctx.db.raw(_PARTS, payment.id)
-    return Left(
-        payment.applied - parts.from_applied, payment.unapplied + parts.bounced - parts.from_unapplied
-    )
+    return Left(payment.applied - parts.from_applied, payment.unapplied + parts.bounced - parts.from_unapplied)
 
 
 async def request(ctx: Ctx, payment: Payment, new: NewRefund) -> Refund:
@@ -77,7 +75,7 @@ async def request(ctx: Ctx, payment: Payment, new: NewRefund) -> Refund:
                 reason=new.reason,
             )
         )
-        if payment.provider == "hand":
+        if payment.provider in BY_HAND:
             return await _done(there, await store.lock(there, payment.id), refund)
         there.enqueue(SendRefund(refund_id=refund.id))
         return refund
@@ -233,7 +231,10 @@ async def _bounced(ctx: Ctx, payment: Payment, refund: Refund, why: str) -> Refu
     refunded = payment.refunded - refund.amount
     state = "partially_refunded" if refunded else "succeeded"
     await store.change(
-        ctx, payment, refunded=refunded, state=state if payment.state in ("refunded", "partially_refunded") else payment.state
+        ctx,
+        payment,
+        refunded=refunded,
+        state=state if payment.state in ("refunded", "partially_refunded") else payment.state,
     )
     money = Money(refund.amount, refund.currency)
     postings = (debit(PLACES[payment.kind], money), credit(books.UNAPPLIED, money))

@@ -13,14 +13,14 @@ from nexuscore.modules.payments.intents import Abandon, Settle
 from nexuscore.modules.payments.provider import Dispute, Intent, Refund, provider
 from nexuscore.modules.payments.refunds import SendRefund
 from nexuscore.modules.payments.settings import PaymentSettings
-from nexuscore.modules.payments.states import LIVE, PAID
+from nexuscore.modules.payments.states import BY_HAND, LIVE, PAID
 from nexuscore.modules.payments.tables import Payment, Refund as RefundRow
 
 _STUCK = timedelta(minutes=10)
 _UNSETTLED = (
     select(Payment.id, Payment.org_id, Payment.created_at, Payment.off_session)
     .where(
-        Payment.provider != "hand",
+        Payment.provider.not_in(BY_HAND),
         Payment.updated_at < bindparam("before"),
         or_(
             Payment.state == "processing",
@@ -32,11 +32,11 @@ _UNSETTLED = (
 )
 _UNSENT = (
     select(RefundRow.id, RefundRow.org_id)
-    .where(RefundRow.state == "pending", RefundRow.provider != "hand", RefundRow.updated_at < bindparam("before"))
+    .where(RefundRow.state == "pending", RefundRow.provider.not_in(BY_HAND), RefundRow.updated_at < bindparam("before"))
     .limit(500)
 )
 _LIVE_OF = select(Payment.id).where(
-    Payment.invoice_id == bindparam("of_invoice"), Payment.state.in_(LIVE), Payment.provider != "hand"
+    Payment.invoice_id == bindparam("of_invoice"), Payment.state.in_(LIVE), Payment.provider.not_in(BY_HAND)
 )
 
 
@@ -61,7 +61,7 @@ class Told:
 async def claim(ctx: Ctx, job: Settle) -> Claimed | None:
     """The payment, if there is somebody to ask."""
     payment = await store.get(ctx, job.payment_id)
-    return None if payment.provider == "hand" else Claimed(job, payment, opened_like(ctx))
+    return None if payment.provider in BY_HAND else Claimed(job, payment, opened_like(ctx))
 
 
 async def call(app: App, claimed: Claimed) -> Told:
@@ -89,7 +89,7 @@ async def record(ctx: Ctx, claimed: Claimed, told: Told) -> None:
 async def claim_abandon(ctx: Ctx, job: Abandon) -> Claimed | None:
     """The payment, while it can be given up."""
     payment = await store.get(ctx, job.payment_id)
-    if payment.state not in LIVE or payment.provider == "hand":
+    if payment.state not in LIVE or payment.provider in BY_HAND:
         return None
     return Claimed(Settle(payment_id=payment.id), payment, opened_like(ctx))
 

@@ -27,3 +27,6 @@ LIVE = ("pending", "requires_action", "processing", "failed")
 
 PAID = ("succeeded", "partially_refunded", "refunded", "disputed", "charged_back")
 """The money came."""
+
+BY_HAND = ("hand", "stripe_invoice")
+"""Providers nobody can ask: staff recorded it, or Stripe's own billing told us."""

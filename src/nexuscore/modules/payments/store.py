@@ -12,7 +12,7 @@ from nexuscore.kernel.errors import NotFoundError
 from nexuscore.kernel.paging import Listing, PageQuery
 from nexuscore.kernel.tables import columns
 from nexuscore.modules.payments.schemas import DisputeOut, PaymentOut, RefundOut
-from nexuscore.modules.payments.states import LIVE
+from nexuscore.modules.payments.states import BY_HAND, LIVE
 from nexuscore.modules.payments.tables import Dispute, Payment, Refund
 
 _ONE = select(Payment).where(Payment.id == bindparam("payment_id"))
@@ -21,7 +21,7 @@ CREATE = upsert(Payment).on_conflict_do_nothing().returning(Payment)
 CHANGE = update(Payment).where(Payment.id == bindparam("payment_id")).returning(Payment)
 BY_KEY = select(Payment).where(Payment.request_key == bindparam("key"))
 LIVE_OF = select(Payment).where(
-    Payment.invoice_id == bindparam("of_invoice"), Payment.state.in_(LIVE), Payment.provider != "hand"
+    Payment.invoice_id == bindparam("of_invoice"), Payment.state.in_(LIVE), Payment.provider.not_in(BY_HAND)
 )
 _OF_PROVIDER = select(Payment).where(
     or_(Payment.provider_id == bindparam("theirs"), Payment.id == bindparam("payment_id"))
@@ -48,7 +48,6 @@ _REFUNDS = (
     .where(Refund.payment_id == bindparam("of_payment"))
     .order_by(Refund.id)
 )
-OPEN_PARTS = select(Refund).where(Refund.payment_id == bindparam("of_payment"), Refund.state.in_(("pending", "succeeded")))
 
 _DISPUTE = select(Dispute).where(Dispute.provider_id == bindparam("theirs")).with_for_update()
 CREATE_DISPUTE = upsert(Dispute).on_conflict_do_nothing().returning(Dispute)

@@ -12,6 +12,7 @@ from nexuscore.kernel.app import App
 from nexuscore.kernel.log import get_logger
 from nexuscore.kernel.money import Money
 from nexuscore.modules.payments.errors import NoProvider, PaymentFailed, ProviderRefused, ProviderUnavailable
+from nexuscore.modules.payments.fake.mounted import stand_in
 from nexuscore.modules.payments.provider import (
     Dispute,
     DisputeState,
@@ -222,21 +223,48 @@ class _Refused(ProviderRefused):
 
 
 def _connected(app: App, name: str) -> "StripeClient":
-    import requests
     import stripe  # see above: heavy, and only for those who take money
 
     settings = app.settings[PaymentSettings]
-    session = requests.Session()
-    if name == FAKE:
-        key, base = FAKE_KEY, settings.fake_base or f"{app.kernel.public_url}/dev/stripe"
-        session.trust_env = False  # it is on this machine, whatever proxies there are
-    elif settings.stripe_secret_key is not None:
-        key, base = settings.stripe_secret_key.get_secret_value(), settings.stripe_api_base
-    else:
-        raise NoProvider
-    client = stripe.RequestsClient(timeout=settings.timeout_s, session=session)
     stripe.enable_telemetry = False
+    if name != FAKE:
+        if settings.stripe_secret_key is None:
+            raise NoProvider
+        client = stripe.RequestsClient(timeout=settings.timeout_s)
+        key, base = settings.stripe_secret_key.get_secret_value(), settings.stripe_api_base
+    elif app.kernel.env == "test" and settings.fake_base is None:
+        client, key, base = _direct(app), FAKE_KEY, stand_in(app).base
+    else:
+        client = stripe.RequestsClient(timeout=settings.timeout_s, session=_local_session())
+        key, base = FAKE_KEY, settings.fake_base or f"{app.kernel.public_url}/dev/stripe"
     return stripe.StripeClient(key, base_addresses={"api": base}, max_network_retries=2, http_client=client)
+
+
+def _local_session() -> Any:
+    """For a server on this machine, whatever proxies the environment names."""
+    import requests
+
+    session = requests.Session()
+    session.trust_env = False
+    return session
+
+
+def _direct(app: App) -> Any:
+    """In tests: the stand-in called in the process itself, in place of a connection."""
+    import stripe
+
+    class Direct(stripe.HTTPClient):
+        name = "direct"
+
+        def request(
+            self, method: str, url: str, headers: Any, post_data: Any = None, *, _usage: Any = None
+        ) -> tuple[str, int, dict[str, str]]:
+            target = url.removeprefix(stand_in(app).base)
+            lower = {key.lower(): value for key, value in (headers or {}).items()}
+            answer = stand_in(app).answer(method.upper(), target, lower, (post_data or "").encode())
+            return answer.body.decode(), answer.status, answer.headers
+
+    return Direct()
 
 
 def _padded(given: Sequence[Any]) -> Sequence[Any]:

@@ -1,4 +1,4 @@
-"""What is stored. Triggers refuse every step the states do not know, every change of what a payment is for, and removal."""
+"""What is stored. Triggers refuse steps the states do not know, changes of what a payment is for, and removal."""
 
 from datetime import datetime
 from typing import Any
@@ -8,10 +8,20 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Text, Uu
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from nexuscore.kernel.tables import Id, OrgOwned, Table, Timestamped
-from nexuscore.modules.payments.states import DISPUTE, LIVE, PAYMENT, REFUND
+from nexuscore.kernel.tables import SCOPE, Id, OrgOwned, Table, Timestamped
+from nexuscore.modules.payments.states import BY_HAND, DISPUTE, LIVE, PAYMENT, REFUND
 
 KINDS = ("card", "paynow", "bank_transfer", "cash", "other")
+
+
+class Transition(Table):
+    """A step a payment, a refund or a dispute may take. Triggers read it, nobody writes it."""
+
+    __tablename__ = "payment_transitions"
+
+    thing: Mapped[str] = mapped_column(Text, primary_key=True)
+    before: Mapped[str] = mapped_column(Text, primary_key=True)
+    after: Mapped[str] = mapped_column(Text, primary_key=True)
 
 
 class Payment(OrgOwned, Timestamped, Table):
@@ -35,7 +45,7 @@ class Payment(OrgOwned, Timestamped, Table):
             "uq_payments_live",
             "invoice_id",
             unique=True,
-            postgresql_where=text(f"state IN {LIVE} AND provider <> 'hand'"),
+            postgresql_where=text(f"state IN {LIVE} AND provider NOT IN {BY_HAND}"),
         ),
         Index("ix_payments_invoice_id", "invoice_id"),
         Index("ix_payments_open", "updated_at", postgresql_where=text(f"state IN {LIVE}")),
@@ -123,6 +133,7 @@ class Dispute(OrgOwned, Timestamped, Table):
     state: Mapped[str]
     reason: Mapped[str]
     held: Mapped[bool] = mapped_column(server_default=text("false"))
+    lost_unapplied: Mapped[int] = mapped_column(server_default=text("0"))
     due_by: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
 
@@ -132,7 +143,7 @@ class Payer(OrgOwned, Table):
 
     __tablename__ = "payment_payers"
 
-    org_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, sort_order=-10)
+    org_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, server_default=text(SCOPE), sort_order=-10)
     provider: Mapped[str] = mapped_column(Text, primary_key=True)
     provider_id: Mapped[str] = mapped_column(unique=True)
 

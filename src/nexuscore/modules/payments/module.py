@@ -1,0 +1,48 @@
+"""The manifest: all that payments add to an app."""
+
+from nexuscore.kernel.module import Module, Slot
+from nexuscore.modules.payments import events, jobs, pages, permissions
+from nexuscore.modules.payments.checks import CHECKS
+from nexuscore.modules.payments.commands import commands
+from nexuscore.modules.payments.hooks import HANDLERS, STRIPE
+from nexuscore.modules.payments.mails import MESSAGES
+from nexuscore.modules.payments.provider import Provider
+from nexuscore.modules.payments.routes import routes
+from nexuscore.modules.payments.settings import FAKE, PaymentSettings
+from nexuscore.modules.payments.stripe_api import Stripe
+from nexuscore.modules.payments.tables import (
+    Dispute,
+    Finding,
+    Payer,
+    Payment,
+    ReceiptNumber,
+    Reconciliation,
+    Refund,
+    SavedMethod,
+    Transition,
+)
+
+module = Module(
+    name="payments",
+    package=__package__,
+    needs=("books", "inbox", "invoices", "mail", "orgs"),
+    settings=(PaymentSettings,),
+    tables=(Transition, SavedMethod, Payment, Refund, Dispute, Payer, ReceiptNumber, Reconciliation, Finding),
+    routes=(routes, pages.routes),
+    events=events.ALL,
+    listeners=(jobs.stop_paying_what_is_paid, jobs.stop_paying_what_is_void),
+    workers=(
+        jobs.settle,
+        jobs.abandon,
+        jobs.charge,
+        jobs.send_refund,
+        jobs.keep_card,
+        jobs.forget,
+        jobs.compare,
+    ),
+    schedules=(jobs.look_again, jobs.reconcile_daily),
+    permissions=permissions.ALL,
+    slots=(Slot(Provider),),
+    contributes=(MESSAGES, STRIPE, *HANDLERS, *CHECKS, Stripe("stripe"), Stripe(FAKE)),
+    commands=commands,
+)
