@@ -105,7 +105,8 @@ MODULE = Module(name="sent", package=None, routes=(routes,))
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> App:
-    environ = {"NEXUS_ENV": "test", "NEXUS_DATA": str(tmp_path_factory.mktemp("data")), "NEXUS_STREAM_STALL_S": "0.2"}
+    data = str(tmp_path_factory.mktemp("data"))
+    environ = {"NEXUS_ENV": "test", "NEXUS_LIMITS": "off", "NEXUS_DATA": data, "NEXUS_STREAM_STALL_S": "0.2"}
     return compose([MODULE], settings=load([KernelSettings], environ=environ, env_file=None))
 
 
