@@ -31,6 +31,7 @@ from nexuscore.kernel.limits import HOUSE, Limit, Limits
 from nexuscore.kernel.module import Module, in_order
 from nexuscore.kernel.redis import Redis
 from nexuscore.kernel.settings import KernelSettings, Loaded, Settings, load
+from nexuscore.kernel.watch import Watch
 
 S = TypeVar("S")
 OUR_COMMANDS = (
@@ -61,6 +62,7 @@ class App:
         self.limits = Limits((limit for limit, _ in _limits(self.modules)), changes(self.kernel), self.redis)
         self.cache = Cache()
         self._open = AsyncExitStack()
+        self.watch = Watch(self)
         filled = self.fillers(Authenticator)  # type: ignore[type-abstract]  # asked for, not made
         self.authenticator: Authenticator = filled[0] if filled else DevelopmentToken()
         if filled and self.kernel.env != "production":
@@ -147,9 +149,11 @@ class App:
             await self.redis.start()
         metrics.watch_pool(lambda: health.pool_sizes(self))
         await self._open.enter_async_context(siblings.joined(self))
+        self.watch.start()
 
     async def stop(self) -> None:
         """Close it again."""
+        await self.watch.stop()
         await self._open.aclose()
         if self.redis is not None:
             await self.redis.stop()

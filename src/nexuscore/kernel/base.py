@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 from nexuscore.kernel.access import PermissionDenied
+from nexuscore.kernel.alarms import HookSender, PagerDutySender
+from nexuscore.kernel.alerts import AlertSender
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.events import Heard, LoggedEvent
 from nexuscore.kernel.health import (
@@ -43,6 +45,14 @@ kernel = Module(
     workers=(Worker(Listen, _listen), Worker(Tick, run_tick)),
     schedules=(sweep,),
     permissions=(SEE_HEALTH,),
-    slots=(Slot(Authenticator, single=True), Slot(Greeting), Slot(HealthCheck)),
-    contributes=(DatabaseCheck(), MigrationsCheck(), JobsCheck(), MemoryCheck(), DiskCheck()),
+    slots=(Slot(Authenticator, single=True), Slot(Greeting), Slot(HealthCheck), Slot(AlertSender)),
+    contributes=(
+        HookSender(),
+        PagerDutySender(),
+        DatabaseCheck(),
+        MigrationsCheck(),
+        JobsCheck(),
+        MemoryCheck(),
+        DiskCheck(),
+    ),
 )

@@ -16,7 +16,7 @@ import secrets
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import IO, Any, Literal
@@ -36,6 +36,7 @@ __all__ = [
     "get_logger",
     "job_line",
     "new_traceparent",
+    "on_critical",
     "parse_traceparent",
     "redact",
     "request_line",
@@ -60,6 +61,7 @@ class _Output:
         self.stream: IO[Any] | None = None
         self.level = _LEVELS["info"]
         self.json = False
+        self.told: Callable[[str, str], None] | None = None
 
     def write(self, line: bytes) -> None:
         stream = self.stream or sys.stdout
@@ -89,6 +91,11 @@ def configure(*, level: str, format: Literal["json", "text"], stream: IO[Any] | 
         library.handlers.clear()
         library.propagate = True
         library.setLevel(logging.NOTSET)
+
+
+def on_critical(told: Callable[[str, str], None] | None) -> None:
+    """Call `told` with the event and the logger of every critical line from now on; with None, nobody."""
+    _output.told = told
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
@@ -239,6 +246,8 @@ def _complete(_: Any, level: str, fields: EventDict) -> EventDict:
         "event": mask(str(fields.pop("event"))),
         "logger": fields.pop("logger", ""),
     }
+    if level == "critical" and _output.told is not None:
+        _output.told(str(first["event"]), str(first["logger"]))
     failure = fields.pop("exc_info", None)
     line = {**first, **(_bound.get() or {}), **redact_fields(fields), **first}
     if failure:

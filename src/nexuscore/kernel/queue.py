@@ -125,6 +125,7 @@ async def work(app: "App", leased: Leased) -> None:
 
 def _note(app: "App", leased: Leased, outcome: str, tally: sight.Tally, seconds: float) -> None:
     metrics.observe_job(leased.kind, outcome, seconds)
+    app.watch.job(leased.kind, outcome, leased.id)
     tally.counted()
     kernel = app.kernel
     thresholds = sight.Thresholds(

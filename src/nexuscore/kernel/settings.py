@@ -375,6 +375,20 @@ class KernelSettings(Settings, prefix=""):
     )
     many_queries: int = Field(default=10, ge=1, description="One that sends the database more statements is, too.")
     too_many_queries: int = Field(default=50, ge=1, description="One that sends it so many more raises an alert.")
+    very_slow_request_ms: float = Field(default=5000, gt=0, description="A request that takes longer raises an alert.")
+    alert_hook_url: SecretStr | None = Field(
+        default=None, description="Where critical alerts are posted as JSON; a Slack or Mattermost hook will do."
+    )
+    alert_pagerduty_key: SecretStr | None = Field(
+        default=None, description="An integration key of PagerDuty: critical alerts open an incident."
+    )
+    alert_pagerduty_url: Annotated[str, AfterValidator(_web_address)] = Field(
+        default="https://events.pagerduty.com/v2/enqueue", description="Where PagerDuty takes events."
+    )
+    alert_again_s: float = Field(
+        default=900, gt=0, description="How long the same matter is not told again; it is counted meanwhile."
+    )
+    alerts_per_hour: int = Field(default=20, ge=1, description="Alerts told at most, the critical first.")
     job_lag_s: float = Field(
         default=60, gt=0, description="A due job that waits longer makes the installation degraded."
     )

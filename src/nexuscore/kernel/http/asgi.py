@@ -251,9 +251,11 @@ class Edge:
         identity = exchange.identity
         metrics.observe_request(exchange.method, exchange.route, status, seconds)
         tally.counted()
+        route = exchange.route
         code = sent.cut if error is None else getattr(error, "code", type(error).__name__)
         if code is not None:
             metrics.count_error(code)
+        self._app.watch.request(route, status, seconds, tally, code, exchange.request_id)
         notices = self._thresholds.notices(tally, seconds)
         for notice in notices:
             metrics.count_notice(notice)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from babel.messages.pofile import read_po
 
-from nexuscore.kernel import faults
+from nexuscore.kernel import alerts, faults
 from nexuscore.kernel.errors import NexusError, every_error
 from nexuscore.kernel.i18n import KERNEL_FOLDER, LANGUAGES, placeholders
 
@@ -64,6 +64,7 @@ def shown() -> set[str]:
         faults.NOT_VALID,
         faults.EMAIL,
         *shown_in_source(),
+        *(rule.summary for rule in alerts.RULES.values()),
     }
 
 

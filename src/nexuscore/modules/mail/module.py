@@ -2,6 +2,7 @@
 
 from nexuscore.kernel.module import Module, Slot
 from nexuscore.modules.mail import events, jobs
+from nexuscore.modules.mail.alerts import MailAlertSender
 from nexuscore.modules.mail.commands import commands
 from nexuscore.modules.mail.greeting import MailGreeting
 from nexuscore.modules.mail.messages import Messages
@@ -32,6 +33,7 @@ module = Module(
         SmtpSender(),
         OutboxSender(),
         MailGreeting(),
+        MailAlertSender(),
     ),
     commands=commands,
 )

@@ -69,6 +69,9 @@ class MailSettings(Settings, prefix="mail"):
     tries: int = Field(10, ge=1, description="How often a mail is offered to a sender before it counts as failed.")
     keep_days: int = Field(30, ge=1, description="How long the record of a mail is kept.")
     timeout_s: float = Field(20, gt=0, description="How long a sender may take to answer.")
+    alerts_to: CommaList[Mailbox] = Field(
+        default_factory=list, description="Who gets the installation's alerts, warnings and critical ones, by mail."
+    )
     smtp_host: str | None = Field(None, description="The mail server that takes our mail.")
     smtp_port: int | None = Field(
         None, ge=1, le=65_535, description="Its port. Default: 587 for starttls, 465 for tls, 25 for none."
