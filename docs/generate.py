@@ -6,6 +6,7 @@ names a file, as ```python examples/notes/events.py, holds that file.
 
 import ast
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,8 @@ from nexuscore.kernel import metrics
 from nexuscore.kernel.app import App
 from nexuscore.kernel.errors import NexusError, every_error
 from nexuscore.kernel.events import Event
+from nexuscore.kernel.http.breaking import breaking, is_same_version
+from nexuscore.kernel.http.documents import as_text
 from nexuscore.kernel.settings import KernelSettings, Settings, load
 from nexuscore.main import app as shipped
 
@@ -221,7 +224,35 @@ def _filled(name: str, rest: str, app: App) -> str:
     return f"{name}{rest}\n{made or 'None.'}\n\n"
 
 
+# --- the API --------------------------------------------------------------------------------------
+
+API = HERE / "openapi" / "v1.json"
+ACCEPTED = HERE / "openapi" / "breaking.txt"
+
+
+def broken(document: dict[str, Any] | None = None) -> list[str]:
+    """What clients of the committed document could not go on with, less what was accepted by hand."""
+    document = shipped.openapi if document is None else document
+    kept = json.loads(API.read_text(encoding="utf-8"))
+    accepted = ACCEPTED.read_text(encoding="utf-8").splitlines() if ACCEPTED.exists() else []
+    return [each for each in breaking(kept, document) if is_same_version(kept, document) and each not in accepted]
+
+
+def write_api() -> None:
+    """Write the document of the app as it ships, unless that would break its clients."""
+    API.parent.mkdir(exist_ok=True)
+    if API.exists() and (found := broken()):
+        sys.exit(
+            f"{API.name}: this would break clients of the API:\n  " + "\n  ".join(found) + "\n"
+            f"Keep what they use, raise the version, or put these lines into {ACCEPTED.relative_to(HERE.parent)}."
+        )
+    if not API.exists() or API.read_text(encoding="utf-8") != as_text(shipped.openapi):
+        API.write_text(as_text(shipped.openapi), encoding="utf-8")
+        sys.stdout.write(f"Wrote {API.name}\n")
+
+
 if __name__ == "__main__":
+    write_api()
     for path, text in pages().items():
         if path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")

@@ -1,5 +1,6 @@
 """Every setting, event, command and error code of what is built in stands in docs/, as it is."""
 
+import copy
 from importlib import import_module
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from nexuscore.cli import COMMANDS
 from nexuscore.kernel.app import App, compose
 from nexuscore.kernel.errors import ConflictError
 from nexuscore.kernel.events import Event
+from nexuscore.kernel.http.documents import as_text
 from nexuscore.kernel.module import Module
 from nexuscore.kernel.settings import Settings, load
 from nexuscore.main import app
@@ -40,6 +42,23 @@ def every_command(app: App) -> list[str]:
 @pytest.mark.parametrize("path", generate.pages(), ids=lambda path: path.name)
 def test_a_page_is_what_make_docs_makes_of_it(path: Path) -> None:
     assert path.read_text(encoding="utf-8") == generate.pages()[path], "run: make docs"
+
+
+def test_the_committed_document_is_that_of_the_app() -> None:
+    same = generate.API.read_text(encoding="utf-8") == as_text(app.openapi)
+    assert same, "run: make docs"
+
+
+def test_what_breaks_clients_is_not_written_over_the_committed_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen red with `write_api` writing first and comparing then."""
+    narrower = copy.deepcopy(app.openapi)
+    operation = next(iter(narrower["paths"].values())).pop("get", None) or narrower["paths"].popitem()
+    monkeypatch.setattr(type(app), "openapi", property(lambda _: narrower))
+    kept = generate.API.read_text(encoding="utf-8")
+    with pytest.raises(SystemExit, match="is gone"):
+        generate.write_api()
+    assert operation
+    assert generate.API.read_text(encoding="utf-8") == kept
 
 
 def test_every_setting_is_documented() -> None:

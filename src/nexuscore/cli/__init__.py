@@ -24,7 +24,7 @@ COMMANDS = {  # name → the file it is in, and what `nexus --help` says of it
     "routes": ("show", "List the operations of the API, each with its permission."),
     "events": ("show", "List the events that modules announce."),
     "settings": ("show", "List every setting with its value, default, source and meaning."),
-    "openapi": ("show", "Print the OpenAPI document."),
+    "openapi": ("show", "Print the OpenAPI document, or say whether clients of an earlier one can go on."),
     "jobs": ("jobs", "Show what the workers have to do, and when schedules run next."),
     "doctor": ("doctor", "Check that everything the app needs is there."),
     "shell": ("shell", "Open psql on the app's database."),

@@ -88,7 +88,7 @@ def _check_secret(report: Report, app: "App") -> None:
 async def _check_database(report: Report, app: "App") -> None:
     try:
         async with process.database(app.kernel, "nexus doctor") as urls:
-            connection = await connect(urls.owner)
+            connection = await connect(urls.owner, ipv4=app.kernel.force_ipv4_db)
             try:
                 report.say(
                     "ok", "database", "embedded, in the data folder" if urls.embedded else "DATABASE_URL answers"
@@ -97,7 +97,7 @@ async def _check_database(report: Report, app: "App") -> None:
                 await _check_owner(report, connection)
                 pending = [name for each in await migrate.status(app, urls.owner) for name in each.pending]
                 if await _check_roles(report, connection, pending=bool(pending)):
-                    await _check_login(report, urls.app)
+                    await _check_login(report, app, urls.app)
             finally:
                 await connection.close()
             await _check_tables(report, app, urls.owner, pending)
@@ -155,9 +155,9 @@ async def _check_roles(report: Report, connection: Any, *, pending: bool) -> boo
     return True
 
 
-async def _check_login(report: Report, dsn: str) -> None:
+async def _check_login(report: Report, app: "App", dsn: str) -> None:
     """The role DATABASE_URL signs in as: it must be able to become the app's role, and had better be no more."""
-    connection = await connect(dsn)
+    connection = await connect(dsn, ipv4=app.kernel.force_ipv4_db)
     try:
         row = await connection.fetchrow(
             "SELECT session_user::text AS name, rolsuper OR rolbypassrls AS strong,"

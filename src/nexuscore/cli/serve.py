@@ -10,6 +10,7 @@ import typer
 
 from nexuscore import __version__
 from nexuscore.cli import project
+from nexuscore.cli.processes import Line, serve_many
 from nexuscore.cli.reload import serve_reloading
 from nexuscore.kernel import log, process
 from nexuscore.kernel.errors import ConfigurationError
@@ -33,16 +34,21 @@ def serve(
     migrated: Annotated[
         bool, typer.Option("--migrate/--no-migrate", help="Bring the database to its newest shape first.")
     ] = True,
+    processes: Annotated[
+        int, typer.Option(min=1, help="How many servers share the socket; more than one need Redis.")
+    ] = 1,
     reload: Annotated[
         bool, typer.Option("--reload", help="Start again when a .py, .html or .po file changes. For development.")
     ] = False,
     inherited: Annotated[int | None, typer.Option("--inherited", hidden=True)] = None,
+    line: Annotated[int | None, typer.Option("--line", hidden=True)] = None,
     again: Annotated[bool, typer.Option("--again", hidden=True)] = False,
 ) -> None:
     """Start everything: the database, the API and the workers.
 
     Without DATABASE_URL it starts a PostgreSQL of its own in the data folder, and stops it at the end.
     Ctrl-C or SIGTERM finishes running requests and jobs first; a second one does not wait for them.
+    With --processes, a server that ends is started again, and SIGHUP replaces one after the other.
     """
     if reload:
         _reload(host, port, [*([] if workers else ["--no-workers"]), *([] if migrated else ["--no-migrate"])])
@@ -54,8 +60,23 @@ def serve(
     listener = _listener(app.kernel, host, port) if inherited is None else socket.socket(fileno=inherited)
     if "public_url" not in app.kernel.model_fields_set:
         app.kernel = app.kernel.model_copy(update={"public_url": _address(listener)})
+    if processes > 1:
+        _serve_many(app, listener, processes, workers=workers, migrated=migrated)
+        return
     ready = partial(_greet, app, listener, again=again)
-    project.run(process.serve(app, listener, workers=workers, migrated=migrated, ready=ready), fast=True)
+    if line is None:
+        project.run(process.serve(app, listener, workers=workers, migrated=migrated, ready=ready), fast=True)
+        return
+    parent = Line(line)
+    served = process.serve(app, listener, workers=workers, migrated=False, ready=parent.say_ready)
+    project.run(parent.while_it_lives(served), fast=True)
+
+
+def _serve_many(app: "App", listener: socket.socket, count: int, *, workers: bool, migrated: bool) -> None:
+    options = ["--no-migrate", *([] if workers else ["--no-workers"])]
+    ready = partial(_greet, app, listener, [], again=False)
+    with listener:
+        project.run(serve_many(app, listener, count, options, migrated=migrated, ready=ready))
 
 
 @commands.command()

@@ -9,6 +9,9 @@ from pydantic.fields import FieldInfo
 
 from nexuscore.cli import project
 from nexuscore.cli.output import table
+from nexuscore.kernel.errors import ConfigurationError
+from nexuscore.kernel.http import documents
+from nexuscore.kernel.http.breaking import breaking, is_same_version
 from nexuscore.kernel.http.routes import Admission, Can, Public
 
 commands = typer.Typer(rich_markup_mode=None)
@@ -91,10 +94,36 @@ def settings() -> None:
 @commands.command()
 def openapi(
     output: Annotated[Path | None, typer.Option(help="The file to write; without it, standard output.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare with the file instead; what would break its clients is a failure.")
+    ] = False,
 ) -> None:
-    """Print the OpenAPI document."""
-    text = json.dumps(project.load().openapi, indent=2, ensure_ascii=False) + "\n"
-    if output is None:
+    """Print the OpenAPI document, or say whether clients of an earlier one can go on.
+
+    The file is that of --output; without it, docs/openapi/v1.json.
+    """
+    document = project.load().openapi
+    text = documents.as_text(document)
+    if check:
+        _compare(document, text, output or Path("docs/openapi/v1.json"))
+    elif output is None:
         typer.echo(text, nl=False)
     else:
-        output.write_text(text)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(text, encoding="utf-8")
+
+
+def _compare(document: dict[str, Any], text: str, kept: Path) -> None:
+    before = kept.read_text(encoding="utf-8")
+    if before == text:
+        typer.echo(f"{kept} is the document of this app.")
+        return
+    earlier = json.loads(before)
+    found = breaking(earlier, document)
+    typer.echo("".join(f"breaks: {each}\n" for each in found), nl=False)
+    if found and is_same_version(earlier, document):
+        raise ConfigurationError(
+            f"Clients of {kept} would break, and its version is still {document['info']['version']}."
+            " Keep what they use, or serve it as another version: NEXUS_API_VERSION."
+        )
+    typer.echo(f"{kept} is older than the app. Write it again: nexus openapi --output {kept}")

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
-from nexuscore.kernel import clock, health, i18n, metrics, siblings
+from nexuscore.kernel import clock, connections, health, i18n, metrics, siblings
 from nexuscore.kernel.access import SYSTEM, Actor, Permission
 from nexuscore.kernel.base import kernel
 from nexuscore.kernel.cache import Cache
 from nexuscore.kernel.crypto import Keyring, load_or_create_secret
 from nexuscore.kernel.ctx import Ctx
-from nexuscore.kernel.db import Database, Scope
+from nexuscore.kernel.database import Database
+from nexuscore.kernel.db import Scope
 from nexuscore.kernel.errors import ConfigurationError
 from nexuscore.kernel.events import Event, Listener
 from nexuscore.kernel.http.asgi import API, build
@@ -67,6 +68,7 @@ class App:
         self.authenticator: Authenticator = filled[0] if filled else DevelopmentToken()
         if filled and self.kernel.env != "production":
             self.authenticator = DevelopmentToken(behind=filled[0])
+        self.draining = asyncio.Event()  # not ready any more, though requests are still answered
         self.stopping = asyncio.Event()
         self._asgi = build(self)
 
@@ -137,12 +139,7 @@ class App:
         """Open what the process needs to answer: `dsn`, or the database the settings name."""
         i18n.install(i18n.Catalogues.load(module.locale for module in self.modules if module.locale))
         settings = self.kernel
-        self._database = database or Database(
-            dsn or database_url(settings),
-            minimum=settings.pool_min,
-            maximum=settings.pool_max,
-            statement_timeout_ms=settings.statement_timeout_ms,
-        )
+        self._database = database or Database(dsn or database_url(settings), connections.terms(settings))
         self._database.keyring = lambda: self.keyring
         await self._database.start()
         if self.redis is not None:

@@ -16,6 +16,7 @@ from nexuscore.kernel.health import (
     MigrationsCheck,
 )
 from nexuscore.kernel.http.auth import Authenticator
+from nexuscore.kernel.http.documents import Chapter
 from nexuscore.kernel.http.health import SEE_HEALTH
 from nexuscore.kernel.http.idempotency import StoredAnswer
 from nexuscore.kernel.jobs import Worker, every
@@ -45,7 +46,7 @@ kernel = Module(
     workers=(Worker(Listen, _listen), Worker(Tick, run_tick)),
     schedules=(sweep,),
     permissions=(SEE_HEALTH,),
-    slots=(Slot(Authenticator, single=True), Slot(Greeting), Slot(HealthCheck), Slot(AlertSender)),
+    slots=(Slot(Authenticator, single=True), Slot(Greeting), Slot(HealthCheck), Slot(AlertSender), Slot(Chapter)),
     contributes=(
         HookSender(),
         PagerDutySender(),

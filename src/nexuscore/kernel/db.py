@@ -3,22 +3,19 @@
 Nobody commits: `Database.transaction` opens the transaction a request or a job runs in, and ends it.
 """
 
-import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast, overload
 from uuid import UUID
 
 import asyncpg
-from pydantic_core import from_json
 from sqlalchemy import Select, select
 from sqlalchemy.sql.expression import Executable
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
-from nexuscore.kernel import metrics, rowjson, sight
+from nexuscore.kernel import rowjson, sight
 from nexuscore.kernel.crypto import Keyring
 from nexuscore.kernel.errors import (
     AuthorizationError,
@@ -72,11 +69,11 @@ class Scope:
         return f"{role}; SET LOCAL nexus.org = '{self.org or ''}'"
 
     @property
-    def begin(self) -> str:
-        """`BEGIN` and the scope in one round trip; the connection's own role is the closed one."""
+    def after_begin(self) -> str:
+        """What follows a transaction's opening, in the same round trip; its role is the closed one by then."""
         if self.across:
-            return f"BEGIN; {self.sql}"
-        return f"BEGIN; SET LOCAL nexus.org = '{self.org}'" if self.org else "BEGIN"
+            return f"; {self.sql}"
+        return f"; SET LOCAL nexus.org = '{self.org}'" if self.org else ""
 
 
 class Db:
@@ -200,152 +197,9 @@ def _as_array(statement: Select[Any]) -> Select[Any]:
     return select(as_array(rows)).select_from(rows)
 
 
-class Database:
-    """The pool of connections of one process."""
-
-    def __init__(self, dsn: str, *, minimum: int, maximum: int, statement_timeout_ms: int) -> None:
-        self._dsn = dsn
-        self._sizes = (minimum, maximum)
-        self._timeout = statement_timeout_ms
-        self._pool: asyncpg.Pool[Row] | None = None
-        self.keyring: Callable[[], Keyring] = _no_keyring  # the app's, which signs cursors
-
-    @property
-    def pool(self) -> "asyncpg.Pool[Row]":
-        """The open pool; using it before `start` is a mistake of ours."""
-        if self._pool is None:
-            raise RuntimeError("the database is not started")
-        return self._pool
-
-    async def start(self) -> None:
-        """Open the pool; `DatabaseError` when nothing answers there."""
-        minimum, maximum = self._sizes
-        try:
-            self._pool = await asyncpg.create_pool(
-                self._dsn,
-                min_size=minimum,
-                max_size=maximum,
-                record_class=Row,
-                connection_class=_PooledConnection,
-                init=prepare_connection,
-                server_settings=server_settings(self._timeout),
-                statement_cache_size=1000,
-                max_inactive_connection_lifetime=300,
-            )
-        except asyncpg.InsufficientPrivilegeError as error:
-            raise DatabaseError(
-                f"the database refuses us the role {APP_ROLE}: {error}. As its owner, GRANT {APP_ROLE} TO the login"
-                " in DATABASE_URL. `nexus doctor` shows what else is missing."
-            ) from error
-        except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise DatabaseError(f"cannot reach the database: {error or type(error).__name__}") from error
-
-    async def stop(self) -> None:
-        """Close every connection."""
-        if self._pool is not None:
-            await self._pool.close()
-            self._pool = None
-
-    async def connect(self) -> Connection:
-        """A connection of its own, outside the pool: for LISTEN and for the job queue."""
-        connection = await asyncpg.connect(self._dsn, record_class=Row, server_settings=server_settings(0))
-        await prepare_connection(connection)
-        return connection
-
-    def transaction(self, scope: Scope = Scope()) -> AbstractAsyncContextManager[Db]:
-        """One transaction in `scope`: committed when the block ends, rolled back when it raises."""
-        return _Transaction(self.pool, scope, self.keyring)
-
-
-def _no_keyring() -> Keyring:
+def no_keyring() -> Keyring:
+    """What a transaction signs cursors with when there is no app."""
     raise RuntimeError("there is no app to sign cursors with")
-
-
-class _Transaction(AbstractAsyncContextManager[Db, None]):
-    """`BEGIN` to `COMMIT`. A class, since every request runs in one and a generator costs it 6 µs more."""
-
-    __slots__ = ("_connection", "_keyring", "_pool", "_scope")
-
-    def __init__(self, pool: "asyncpg.Pool[Row]", scope: Scope, keyring: Callable[[], Keyring]) -> None:
-        self._pool = pool
-        self._scope = scope
-        self._keyring = keyring
-        self._connection: Any = None
-
-    async def __aenter__(self) -> Db:
-        started = perf_counter()
-        try:
-            self._connection = await self._pool.acquire()
-        except OSError as error:
-            raise DatabaseError from error
-        metrics.waited_for_connection(perf_counter() - started)
-        try:
-            await self._connection.execute(self._scope.begin)
-        except BaseException as error:
-            await self._give_up(error)
-            raise
-        return Db(self._connection, self._scope, self._keyring)
-
-    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is not None:
-            await self._give_up(error)
-            return
-        try:
-            if await self._connection.execute("COMMIT") != "COMMIT":
-                raise RuntimeError("a statement failed and the error was swallowed: use ctx.db.savepoint()")
-        except BaseException as failure:
-            await self._give_up(failure)
-            raise
-        # `pool.release` makes a task to survive a cancellation; here nothing waits, so none can come in between.
-        await self._connection._holder.release(None)
-
-    async def _give_up(self, error: BaseException) -> None:
-        try:
-            await _abandon(self._connection, error)
-        finally:
-            await asyncio.shield(self._pool.release(self._connection))
-
-
-async def _abandon(connection: Connection, error: BaseException) -> None:
-    """Roll back. A cancelled request's connection may still owe an answer, so it is not used again."""
-    if isinstance(error, asyncio.CancelledError | TimeoutError):
-        connection.terminate()
-        return
-    try:
-        await connection.execute("ROLLBACK")
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        connection.terminate()
-
-
-class _PooledConnection(Connection):
-    """Nothing to reset between transactions: all our settings are local to one."""
-
-    async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the signature is asyncpg's
-        """Nothing; but a transaction that is still open, whyever it is, ends here."""
-        if self.is_in_transaction():
-            await super().reset(timeout=timeout)
-
-
-def server_settings(statement_timeout_ms: int) -> dict[str, str]:
-    """How every connection of ours begins: in the closed role, in UTC, with bounded patience."""
-    return {
-        "role": APP_ROLE,
-        "application_name": "nexuscore",
-        "timezone": "UTC",
-        "statement_timeout": str(statement_timeout_ms),
-        "idle_in_transaction_session_timeout": "60000",
-        "lock_timeout": str(min(statement_timeout_ms, 10_000)),
-    }
-
-
-async def prepare_connection(connection: Any) -> None:
-    """Teach a connection that JSON comes back as Python values (SQLAlchemy writes it as text)."""
-    for kind in ("json", "jsonb"):
-        await connection.set_type_codec(kind, schema="pg_catalog", encoder=_json_text, decoder=from_json, format="text")
-
-
-def _json_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def translated(error: Exception) -> NexusError | None:
@@ -379,6 +233,9 @@ def translated(error: Exception) -> NexusError | None:
             | asyncpg.TooManyConnectionsError()
             | asyncpg.CannotConnectNowError()
             | asyncpg.AdminShutdownError()
+            | asyncpg.CrashShutdownError()
+            | asyncpg.InvalidAuthorizationSpecificationError()
+            | asyncpg.InvalidCatalogNameError()
             | asyncpg.InterfaceError()
             | ConnectionError()
         ):

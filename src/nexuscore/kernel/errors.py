@@ -283,6 +283,7 @@ class DatabaseError(NexusError):
     title = "Database unavailable"
     code = "database_error"
     message = "Our database is not available right now. Please try again shortly."
+    default_headers: ClassVar[Mapping[str, str]] = {"Retry-After": "5"}
 
 
 class CacheError(NexusError):
@@ -292,6 +293,7 @@ class CacheError(NexusError):
     title = "Cache unavailable"
     code = "cache_error"
     message = "Part of our service is not available right now. Please try again shortly."
+    default_headers: ClassVar[Mapping[str, str]] = {"Retry-After": "5"}
 
 
 class ServiceUnavailable(NexusError):
@@ -301,6 +303,7 @@ class ServiceUnavailable(NexusError):
     title = "Service unavailable"
     code = "service_unavailable"
     message = "The service is not available right now. Please try again shortly."
+    default_headers: ClassVar[Mapping[str, str]] = {"Retry-After": "5"}
 
 
 class RequestTimeout(NexusError):

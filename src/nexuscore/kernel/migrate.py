@@ -21,6 +21,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from nexuscore.kernel.connections import loop_for
 from nexuscore.kernel.errors import ConfigurationError, DatabaseError
 from nexuscore.kernel.tables import Table, is_org_owned, org_policies
 
@@ -60,7 +61,7 @@ async def upgrade(app: "App", dsn: str) -> list[str]:
             ran += _run(connection, script, partial(_up, script, module))
         return ran
 
-    return await _locked(dsn, run)
+    return await _locked(app, dsn, run)
 
 
 async def downgrade(app: "App", dsn: str, module: str, revision: str = "base") -> list[str]:
@@ -75,7 +76,7 @@ async def downgrade(app: "App", dsn: str, module: str, revision: str = "base") -
         target = revision if revision.startswith(f"{module}_") else f"{module}@{revision}"
         return _run(connection, script, lambda heads: script._downgrade_revs(target, heads))
 
-    return await _locked(dsn, run)
+    return await _locked(app, dsn, run)
 
 
 async def status(app: "App", dsn: str) -> list[State]:
@@ -93,7 +94,7 @@ async def status(app: "App", dsn: str) -> list[State]:
             states.append(State(module.name, done[0] if done else None, revisions[0].revision, pending))
         return states
 
-    return await _locked(dsn, run)
+    return await _locked(app, dsn, run)
 
 
 def lacking(app: "App", applied: Sequence[str]) -> list[str]:
@@ -113,12 +114,12 @@ async def differences(app: "App", dsn: str) -> list[str]:
         steps = [" ".join(_code(UpgradeOps([step])).split()) for step in _steps(_difference(app, connection))]
         return steps + _open_tables(app, connection)
 
-    return await _locked(dsn, run)
+    return await _locked(app, dsn, run)
 
 
 async def open_tables(app: "App", dsn: str) -> list[str]:
     """The tables of tenants' rows that row-level security does not close, each with what to do."""
-    return await _locked(dsn, lambda connection: _open_tables(app, connection))
+    return await _locked(app, dsn, lambda connection: _open_tables(app, connection))
 
 
 async def make(app: "App", dsn: str, module: str, message: str, *, empty: bool = False) -> Path:
@@ -134,7 +135,7 @@ async def make(app: "App", dsn: str, module: str, message: str, *, empty: bool =
     def run(connection: Connection) -> UpgradeOps:
         return _difference(app, connection, own)
 
-    ops = UpgradeOps([]) if empty else await _locked(dsn, run)
+    ops = UpgradeOps([]) if empty else await _locked(app, dsn, run)
     if not ops.ops and not empty:
         raise ConfigurationError(f"The tables of {module!r} are in the database as the models have them.")
     folder = found.folder / "migrations"
@@ -285,10 +286,10 @@ def _open_tables(app: "App", connection: Connection) -> list[str]:
     ]
 
 
-async def connect(dsn: str) -> "asyncpg.Connection[Any]":
+async def connect(dsn: str, *, ipv4: bool = False) -> "asyncpg.Connection[Any]":
     """A connection as the owner, or one sentence that says why there is none."""
     try:
-        return await asyncpg.connect(dsn, timeout=10)
+        return await asyncpg.connect(dsn, timeout=10, loop=loop_for(dsn, ipv4=ipv4))
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         place = urlsplit(dsn)
         where = (place.netloc.rpartition("@")[2] or "at its socket") + place.path
@@ -297,8 +298,9 @@ async def connect(dsn: str) -> "asyncpg.Connection[Any]":
         ) from error
 
 
-async def _locked(dsn: str, run: Callable[[Connection], R]) -> R:
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: connect(dsn))
+async def _locked(app: "App", dsn: str, run: Callable[[Connection], R]) -> R:
+    ipv4 = app.kernel.force_ipv4_db
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: connect(dsn, ipv4=ipv4))
     try:
         async with engine.connect() as connection:
             await connection.execute(text(f"SELECT pg_advisory_lock({_LOCK})"))

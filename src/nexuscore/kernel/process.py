@@ -17,6 +17,7 @@ import uvicorn
 from nexuscore.kernel import log, migrate, postgres
 from nexuscore.kernel.errors import ConfigurationError
 from nexuscore.kernel.module import Greeting
+from nexuscore.kernel.presence import present
 from nexuscore.kernel.queue import run_workers
 from nexuscore.kernel.settings import KernelSettings
 from nexuscore.kernel.tables import APP_ROLE
@@ -86,9 +87,9 @@ async def opened(app: "App", command: str) -> AsyncIterator[Urls]:
 
 async def work(app: "App") -> None:
     """Run workers alone until cancelled."""
-    async with opened(app, "nexus worker"):
+    async with opened(app, "nexus worker"), present(app):
         _log.info("worker_ready", concurrency=app.kernel.worker_concurrency)
-        await _until_stopped(app, _workers(app))
+        await _until_stopped(app, _workers(app, app.stopping))
 
 
 async def serve(
@@ -105,12 +106,26 @@ async def serve(
     """
     async with database(app.kernel, "nexus serve", alone=True) as urls:
         if migrated:
-            for revision in await migrate.upgrade(app, urls.owner):
-                _log.info("migrated", revision=revision)
-        async with running(app, urls):
-            server = _Server(app, ready)
-            parts = [_workers(app)] if workers else []
-            await _until_stopped(app, server.serve(sockets=[listener]), *parts)
+            await migrate_first(app, urls)
+        async with running(app, urls), present(app):
+            served = asyncio.Event()
+            parts = [_served(_Server(app, ready), listener, served)]
+            parts += [_workers(app, served)] if workers else []
+            await _until_stopped(app, *parts, drain_s=app.kernel.drain_s)
+
+
+async def migrate_first(app: "App", urls: Urls) -> None:
+    """Bring the database to its newest shape, and say how."""
+    for revision in await migrate.upgrade(app, urls.owner):
+        _log.info("migrated", revision=revision)
+
+
+async def _served(server: "_Server", listener: socket.socket, served: asyncio.Event) -> None:
+    """Requests to their end; workers go on until then, for what the last of them queue."""
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        served.set()
 
 
 class _Server(uvicorn.Server):
@@ -152,19 +167,26 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter) or self._app.stopping.is_set()
 
 
-async def _until_stopped(app: "App", *parts: Coroutine[Any, Any, None]) -> None:
+async def _until_stopped(app: "App", *parts: Coroutine[Any, Any, None], drain_s: float = 0) -> None:
     """Run the parts of a process until it is told to stop or one of them ends; then all of them end.
 
-    The first cancellation asks them to finish, within the grace; the second does not wait for that.
+    The first cancellation asks them to finish: the process says it is not ready, goes on for `drain_s` so that those
+    who send requests hear of it, and finishes what it has within the grace. The second does not wait for that.
     """
     tasks = [asyncio.create_task(part) for part in parts]
     told = asyncio.create_task(app.stopping.wait())
     with suppress(asyncio.CancelledError):
         await asyncio.wait({*tasks, told}, return_when=asyncio.FIRST_COMPLETED)
-    _log.info("stopping", grace_s=app.kernel.shutdown_grace_s)
-    app.stopping.set()
-    with suppress(asyncio.CancelledError):
+    app.draining.set()
+    try:
+        if drain_s and not any(task.done() for task in (*tasks, told)):
+            _log.info("draining", drain_s=drain_s)
+            await asyncio.wait(tasks, timeout=drain_s, return_when=asyncio.FIRST_COMPLETED)
+        _log.info("stopping", grace_s=app.kernel.shutdown_grace_s)
+        app.stopping.set()
         await asyncio.wait(tasks)
+    except asyncio.CancelledError:
+        app.stopping.set()
     ended = [task for task in tasks if task.done()]
     for task in tasks:
         task.cancel()
@@ -174,10 +196,10 @@ async def _until_stopped(app: "App", *parts: Coroutine[Any, Any, None]) -> None:
         task.result()
 
 
-async def _workers(app: "App") -> None:
-    """Workers until the app stops; jobs still running after the grace are left for others to take over."""
-    workers = asyncio.create_task(run_workers(app, app.stopping, concurrency=app.kernel.worker_concurrency))
-    told = asyncio.create_task(app.stopping.wait())
+async def _workers(app: "App", stop: asyncio.Event) -> None:
+    """Workers until told to stop; jobs still running after the grace are left for others to take over."""
+    workers = asyncio.create_task(run_workers(app, stop, concurrency=app.kernel.worker_concurrency))
+    told = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({workers, told}, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait({workers}, timeout=app.kernel.shutdown_grace_s)

@@ -9,7 +9,6 @@ settings[MailSettings].host
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import re
@@ -22,12 +21,13 @@ from urllib.parse import urlsplit
 
 import pydantic
 from dotenv import dotenv_values
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+import nexuscore
+from nexuscore.kernel.addresses import DatabaseUrl, LimitText, Network, Origin, RedisUrl, WebAddress
 from nexuscore.kernel.errors import ConfigurationError
-from nexuscore.kernel.limits import read_rate
 
 Environment = Literal["development", "test", "production"]
 S = TypeVar("S", bound="Settings")
@@ -261,54 +261,6 @@ def _shown_default(field: FieldInfo) -> str:
     return _shown(field, field.get_default(call_default_factory=True, validated_data={}))
 
 
-def _database_url(url: SecretStr | None) -> SecretStr | None:
-    if url is not None:
-        parts = urlsplit(url.get_secret_value())
-        if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
-            raise ValueError("must look like postgresql://user:password@host:5432/name")
-    return url
-
-
-def _limit(text: str) -> str:
-    name, given, rate = text.partition("=")
-    if text != "off" and not given:
-        raise ValueError("must look like uploads=20/h, chat=off, or off alone to lift all")
-    if given and rate.strip() != "off":
-        try:
-            read_rate(rate)
-        except ConfigurationError as error:
-            raise ValueError(str(error)) from None
-    return f"{name.strip()}={rate.strip()}" if given else text
-
-
-def _redis_url(url: SecretStr | None) -> SecretStr | None:
-    if url is not None:
-        parts = urlsplit(url.get_secret_value())
-        if not ((parts.scheme in ("redis", "rediss") and parts.hostname) or (parts.scheme == "unix" and parts.path)):
-            raise ValueError("must look like redis://:password@host:6379/0, rediss://… with TLS, or unix:///a/socket")
-    return url
-
-
-def _web_address(url: str) -> str:
-    if not re.fullmatch(r"https?://[^/?#\s@]+(/[^?#\s]*)?", url):
-        raise ValueError("must look like https://app.example.com")
-    return url.rstrip("/")
-
-
-def _origin(origin: str) -> str:
-    if origin != "*" and not re.fullmatch(r"https?://[^/?#\s@*]+", origin):
-        raise ValueError("an origin looks like https://app.example.com, without a path")
-    return origin
-
-
-def _network(network: str) -> str:
-    return str(ipaddress.ip_network(network, strict=False))
-
-
-RedisUrl = Annotated[SecretStr | None, AfterValidator(_redis_url)]
-DatabaseUrl = Annotated[SecretStr | None, AfterValidator(_database_url)]
-
-
 class KernelSettings(Settings, prefix=""):
     """What the ground itself needs to know."""
 
@@ -319,21 +271,58 @@ class KernelSettings(Settings, prefix=""):
         default="nexuscore.main:app", description="The composed app that `nexus` works on, as package.module:name."
     )
     title: str = Field(default="NexusCore", description="The product's name, in documents and pages.")
+    api_version: str = Field(
+        default=nexuscore.__version__,
+        pattern=r"^\d+\.\d+\.\d+([-+].+)?$",
+        description="The version of the API's document, as 2.1.0. What breaks clients needs another first number, "
+        "says `nexus openapi --check`.",
+    )
+    api_license: str = Field(
+        default="Apache-2.0", description="Under which licence the API's document stands, as its SPDX identifier."
+    )
     data: Path = Field(default=Path("data"), description="The folder for the embedded database, keys and local files.")
     database_url: DatabaseUrl = Field(
         default=None,
         validation_alias=AliasChoices("DATABASE_URL", "NEXUS_DATABASE_URL"),
         description="The PostgreSQL to use, as a role that owns no tables. Without it we start one in the data folder.",
     )
-    database_owner_url: DatabaseUrl = Field(
-        default_factory=lambda data: data.get("database_url"),
-        validation_alias=AliasChoices("DATABASE_OWNER_URL", "NEXUS_DATABASE_OWNER_URL"),
-        description="The same database as the role that owns the tables; migrations use it. Default: DATABASE_URL.",
+    database_direct_url: DatabaseUrl = Field(
+        default=None,
+        validation_alias=AliasChoices("DATABASE_DIRECT_URL", "NEXUS_DATABASE_DIRECT_URL"),
+        description="The same database past the pooler, when DATABASE_URL goes through one: for LISTEN and workers.",
     )
-    pool_min: int = Field(default=2, ge=0, description="Database connections kept open.")
-    pool_max: int = Field(default=20, ge=1, description="Database connections at most, per process.")
+    database_owner_url: DatabaseUrl = Field(
+        default_factory=lambda data: data.get("database_direct_url") or data.get("database_url"),
+        validation_alias=AliasChoices("DATABASE_OWNER_URL", "NEXUS_DATABASE_OWNER_URL"),
+        description="The same database as the role that owns the tables; migrations use it, past a pooler. "
+        "Default: DATABASE_DIRECT_URL, else DATABASE_URL.",
+    )
+    database_replica_url: DatabaseUrl = Field(
+        default=None,
+        validation_alias=AliasChoices("DATABASE_REPLICA_URL", "NEXUS_DATABASE_REPLICA_URL"),
+        description="A streaming replica, for reads that may lag. Without it, or while it is away, the primary reads.",
+    )
+    database_pooler: Literal["none", "transaction"] = Field(
+        default="none",
+        description="What DATABASE_URL leads through: transaction is PgBouncer or the like in transaction mode.",
+    )
+    force_ipv4_db: bool = Field(
+        default=False,
+        validation_alias=AliasChoices("NEXUS_FORCE_IPV4_DB", "FORCE_IPV4_DB", "IS_RENDER", "RENDER"),
+        description="Reach the database by IPv4 alone, for clouds without a way to its IPv6 address. "
+        "The name is kept for TLS; Supabase's pooler is left as it is.",
+    )
+    pool_min: int = Field(default=2, ge=0, le=100, description="Database connections kept open, per process.")
+    pool_max: int = Field(default=20, ge=1, le=100, description="Database connections at most, per process.")
+    connect_timeout_s: float = Field(default=10, gt=0, description="How long a connection to the database may take.")
     statement_timeout_ms: int = Field(
         default=30_000, ge=0, description="A statement that runs longer is stopped; 0 is never."
+    )
+    lock_timeout_ms: int = Field(
+        default=10_000, ge=0, description="A statement that waits longer for somebody's lock is stopped; 0 is never."
+    )
+    idle_transaction_timeout_ms: int = Field(
+        default=60_000, ge=0, description="A transaction nothing happens in for so long is ended; 0 is never."
     )
     redis_url: RedisUrl = Field(
         default=None,
@@ -352,7 +341,7 @@ class KernelSettings(Settings, prefix=""):
     )
     host: str = Field(default="127.0.0.1", description="The address to listen on; 0.0.0.0 for all.")
     port: int = Field(default=8000, ge=0, le=65_535, description="The port to listen on; 0 takes a free one.")
-    public_url: Annotated[str, AfterValidator(_web_address)] = Field(
+    public_url: WebAddress = Field(
         default="http://127.0.0.1:8000",
         description="Where people reach this installation; links in mails start with it.",
     )
@@ -397,13 +386,13 @@ class KernelSettings(Settings, prefix=""):
         description="The bearer token that opens /metrics and the details of /health. In production, without one, "
         "/metrics is closed.",
     )
-    trusted_proxies: CommaList[Annotated[str, AfterValidator(_network)]] = Field(
+    trusted_proxies: CommaList[Network] = Field(
         default_factory=list, description="Networks whose X-Forwarded-For is believed, as 10.0.0.0/8."
     )
-    cors_origins: CommaList[Annotated[str, AfterValidator(_origin)]] = Field(
+    cors_origins: CommaList[Origin] = Field(
         default_factory=list, description="Web origins that may call the API from a browser; none unless named."
     )
-    limits: CommaList[Annotated[str, AfterValidator(_limit)]] = Field(
+    limits: CommaList[LimitText] = Field(
         default_factory=list,
         description="Rate limits that are to be other than declared: uploads=20/h, user=5000/h + 500/min, chat=off; off"
         " alone lifts all.",
@@ -417,6 +406,12 @@ class KernelSettings(Settings, prefix=""):
     )
     dev_token: SecretStr | None = Field(
         default=None, description="A bearer token that signs in as a developer, until a module for identity is there."
+    )
+    drain_s: float = Field(
+        default=0,
+        ge=0,
+        description="How long a stopping process goes on answering after /health/ready says no, so that whoever sends "
+        "it requests has heard. With a load balancer: longer than it takes between two looks.",
     )
     stream_stall_s: float = Field(
         default=60, gt=0, description="A streamed answer of which nobody reads for so long is cut."
@@ -436,6 +431,11 @@ class KernelSettings(Settings, prefix=""):
         """Cross-field rules, and in production whatever would leave a door open."""
         if self.pool_min > self.pool_max:
             yield "pool_min", f"is {self.pool_min}, more than the pool may hold ({self.pool_max})"
+        if self.database_pooler != "none" and self.database_direct_url is None:
+            yield (
+                "database_direct_url",
+                "must be set with a pooler: LISTEN, the job queue and migrations need a connection past it",
+            )
         if env == "production":
             if self.metrics_token is not None and _weak(self.metrics_token):
                 yield "metrics_token", "is a placeholder or too short; use 32 or more random characters"
@@ -460,6 +460,8 @@ class KernelSettings(Settings, prefix=""):
             ("database_url", self.database_url),
             ("database_owner_url", self.database_owner_url),
             ("redis_url", self.redis_url),
+            ("database_direct_url", self.database_direct_url),
+            ("database_replica_url", self.database_replica_url),
         ):
             password = urlsplit(url.get_secret_value()).password if url else None
             if password and _is_placeholder(password):

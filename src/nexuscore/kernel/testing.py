@@ -34,7 +34,9 @@ import pytest
 from nexuscore.kernel import clock, migrate, postgres, queue
 from nexuscore.kernel.access import EVERYTHING, Actor
 from nexuscore.kernel.app import App, compose
-from nexuscore.kernel.db import Connection, Database, Db, Scope
+from nexuscore.kernel.connections import Terms
+from nexuscore.kernel.database import Database
+from nexuscore.kernel.db import Connection, Db, Scope
 from nexuscore.kernel.errors import AuthenticationError
 from nexuscore.kernel.events import Event, Fact, fact
 from nexuscore.kernel.http.auth import Authenticator, Identity
@@ -191,7 +193,7 @@ class RolledBack(Database):
     """One connection and one transaction around the whole test; the app's transactions nest in it."""
 
     def __init__(self, dsn: str) -> None:
-        super().__init__(dsn, minimum=0, maximum=1, statement_timeout_ms=10_000)
+        super().__init__(dsn, Terms(statement_timeout_ms=10_000))
         self._dsn = dsn
         self._connection: Connection | None = None
         self._busy = asyncio.Lock()
@@ -208,7 +210,7 @@ class RolledBack(Database):
             self._connection = None
 
     @asynccontextmanager
-    async def transaction(self, scope: Scope = Scope()) -> AsyncIterator[Db]:  # noqa: B008 - a frozen value
+    async def transaction(self, scope: Scope = Scope(), *, replica: bool = False) -> AsyncIterator[Db]:  # noqa: B008 - a frozen value
         """A savepoint in place of a transaction."""
         assert self._connection is not None
         connection = self._connection

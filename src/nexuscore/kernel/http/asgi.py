@@ -230,6 +230,8 @@ class Edge:
             *exchange.also,
             *allowance(exchange, self._origins),
         ]
+        if self._app.draining.is_set():
+            headers.append((b"connection", b"close"))  # the next request goes to another process
         return await send_reply(exchange, reply, headers, send, stall=self._app.kernel.stream_stall_s)
 
     def _beside(self, own: Headers) -> Headers:

@@ -1,11 +1,13 @@
 """What the OpenAPI document says of an operation, from the objects that enforce it."""
 
 import inspect
+from collections.abc import Collection
 from typing import Any, get_args, get_origin
 
 from nexuscore.kernel.errors import (
     AuthenticationError,
     AuthorizationError,
+    DatabaseError,
     MalformedRequest,
     NexusError,
     NotFoundError,
@@ -33,7 +35,70 @@ _KEY = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
     "description": "Sent again with the same key within 24 hours, it gets the same answer and no second effect.",
 }
-_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
+
+HEADERS: dict[str, dict[str, Any]] = {
+    "X-Request-ID": {
+        "description": "The request's id: yours, if you sent one. It is in our logs; name it when you ask for help.",
+        "schema": {"type": "string"},
+        "example": "req-7f3a",
+    },
+    "Idempotent-Replayed": {
+        "description": "`true` when this is the kept answer to an earlier request with the same key.",
+        "schema": {"type": "string"},
+        "example": "true",
+    },
+    "ETag": {
+        "description": "What this answer is, as one word: for `If-None-Match`, and for `If-Match` of a change.",
+        "schema": {"type": "string"},
+        "example": '"7f3a-1"',
+    },
+    "Last-Modified": {
+        "description": "When it last changed, where a row says so.",
+        "schema": {"type": "string"},
+        "example": "Fri, 20 Nov 2026 12:00:00 GMT",
+    },
+    "Link": {
+        "description": "The pages around this one (`next`, `prev`, `first`).",
+        "schema": {"type": "string"},
+        "example": '</api/v1/notes?limit=20&cursor=eyJ2>; rel="next"',
+    },
+    "WWW-Authenticate": {
+        "description": "How to say who you are.",
+        "schema": {"type": "string"},
+        "example": "Bearer",
+    },
+    **limiting.HEADERS,
+}
+_LIMITED = tuple(name for name in limiting.HEADERS if name != "Retry-After")
+
+
+def headers_of(operation: Operation, admission: Admission | None, status: str) -> list[str]:
+    """The names of the headers of one answer of an operation, beside those that every answer of the web has."""
+    headers = ["X-Request-ID"]
+    if limiting.declared(operation) and status != "default":
+        headers += _LIMITED
+    if _takes_key(operation, admission) and status < "300":
+        headers.append("Idempotent-Replayed")
+    if (operation.method == "GET" and status in ("200", "304")) or (
+        status < "300" and _is_conditional(operation, admission)
+    ):
+        headers.append("ETag")
+    if operation.method == "GET" and status == "200":
+        headers.append("Link" if operation.listing is not None else "Last-Modified")
+    if status == "401":
+        headers.append("WWW-Authenticate")
+    if status in ("429", "503"):
+        headers.append("Retry-After")
+    return headers
+
+
+def problem_content(codes: Collection[str]) -> dict[str, Any]:
+    """A problem, with an example for each code it may carry."""
+    content: dict[str, Any] = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    if codes:
+        content["examples"] = {code: {"$ref": f"#/components/examples/{code}"} for code in sorted(codes)}
+    return {"application/problem+json": content}
 
 
 def documented_errors(operation: Operation, admission: Admission | None) -> dict[int | str, Any]:
@@ -50,20 +115,23 @@ def documented_errors(operation: Operation, admission: Admission | None) -> dict
     documented: dict[int | str, Any] = {
         status: {
             "description": " or ".join(f"`{code}`" for code in sorted(found)),
-            "content": _PROBLEM,
+            "content": problem_content(found),
             "x-codes": sorted(found),
         }
         for status, found in sorted(codes.items())
     }
     if operation.method == "GET":
         documented[304] = {"description": "Nothing has changed since the answer that `If-None-Match` names."}
-    return {**documented, "default": {"description": "Any other failure.", "content": _PROBLEM}}
+    return {
+        **documented,
+        "default": {"description": "Any other failure.", "content": problem_content({"internal_error"})},
+    }
 
 
 def _errors(operation: Operation, admission: Admission | None) -> list[type[NexusError]]:
     """The kinds of failure that follow from what the operation declares, and those it names itself."""
     errors: list[type[NexusError]] = [
-        *(ValidationError, Overloaded, RequestTimeout),
+        *(ValidationError, DatabaseError, Overloaded, RequestTimeout),
         *operation.errors,
         *limiting.errors(operation),
     ]

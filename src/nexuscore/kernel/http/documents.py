@@ -1,5 +1,7 @@
 """The documents: OpenAPI as JSON, and a page that reads it, with nothing fetched from elsewhere."""
 
+import json
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,21 +9,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi.openapi.utils import get_openapi
 from pydantic_core import to_json
 
-import nexuscore
 from nexuscore.kernel.errors import NotFoundError, every_error
-from nexuscore.kernel.http import limiting
 from nexuscore.kernel.http.answers import Problem, Reply
+from nexuscore.kernel.http.complete import complete, operations, plain, tags
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.http.routes import Public, Routes
 
 if TYPE_CHECKING:
-    from fastapi.routing import APIRoute
-
     from nexuscore.kernel.app import App
+    from nexuscore.kernel.http.run import CtxRoute
 
 document_routes = Routes("", tag="Documents", outside_api=True)
 Anybody = Annotated[Exchange, Public("The documentation is for everybody.")]
 _ASSETS = Path(__file__).parent / "assets"
+ABOUT = """\
+Requests and answers are JSON. Who asks says so with a bearer token, an API key or the session's cookie, and names the
+organisation to act in with the header `Nexus-Org`.
+
+Every failure is a problem (RFC 9457) with an `error_code` that does not change. Changes take an `Idempotency-Key`: sent
+again with the same key, a request gets the same answer and has no second effect. Lists come in pages.
+
+{title} tells you what happens by webhooks; they are described below."""
 _MEDIA = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
 
 
@@ -57,37 +65,60 @@ def _unaged(body: bytes, media: str) -> Reply:
     return Reply(body=body, media=media).header("cache-control", "no-cache")
 
 
-def document(app: "App", routes: "Sequence[APIRoute]") -> dict[str, Any]:
+class Chapter(ABC):
+    """The slot for what a module knows of the API that its operations do not say: webhooks, for instance."""
+
+    @abstractmethod
+    def write(self, app: "App", document: dict[str, Any]) -> None:
+        """Add it to the document, in place."""
+
+
+def document(app: "App", routes: "Sequence[CtxRoute]") -> dict[str, Any]:
     """The OpenAPI document of these operations, with what they share: errors, permissions, ways to sign in."""
+    settings = app.kernel
     found = get_openapi(
-        title=app.kernel.title,
-        version=nexuscore.__version__,
+        title=settings.title,
+        version=settings.api_version,
         openapi_version="3.1.0",
-        tags=[{"name": tag} for tag in dict.fromkeys(str(tag) for route in routes for tag in route.tags)],
+        summary=f"The API of {settings.title}.",
+        description=ABOUT.format(title=settings.title),
+        contact={"name": settings.title},
+        license_info={"name": settings.api_license, "identifier": settings.api_license},
+        servers=[{"url": "/", "description": "The installation this document is read from."}],
+        tags=tags(app, [*dict.fromkeys(str(tag) for route in routes for tag in route.tags)]),
         routes=routes,
     )
     components = found.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
-    components["headers"] = limiting.HEADERS
     components["securitySchemes"] = app.authenticator.schemes()
     anyone_known: list[dict[str, list[str]]] = [{name: []} for name in components["securitySchemes"]]
-    for operations in found["paths"].values():
-        for operation in operations.values():
-            operation.setdefault("security", anyone_known)
-            limiting.add_headers(operation)
+    for operation in operations(found):
+        operation.setdefault("security", anyone_known)
     found["x-permissions"] = {
         each.name: {"meaning": each.meaning, "roles": each.roles} for each in app.permissions.values()
     }
-    found["x-errors"] = _errors(found["paths"])
+    found["x-errors"] = _errors(app, routes, found["paths"])
+    complete(found, app, routes)
+    for chapter in app.fillers(Chapter):  # type: ignore[type-abstract]  # asked for, not made
+        chapter.write(app, found)
+    components["schemas"] = plain(components["schemas"])
     return found
 
 
-def _errors(paths: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Every error code: those of classes, and those one operation gives to an error of a kind."""
-    kinds = {error.code: error for error in reversed(every_error())}
-    by_status = {str(error.status): error for error in reversed(every_error())}
-    for operations in paths.values():
-        for operation in operations.values():
+def as_text(document: dict[str, Any]) -> str:
+    """The document as it stands in a file."""
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _errors(app: "App", routes: "Sequence[CtxRoute]", paths: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every error code of the app: those of classes, and those one operation gives to an error of a kind."""
+    named = {error for route in routes for error in route.declared.errors}
+    own = ("nexuscore.kernel.", *(f"{module.package}." for module in app.modules))
+    ours = [error for error in every_error() if error in named or error.__module__.startswith(own)]
+    kinds = {error.code: error for error in reversed(ours) if ".tests." not in error.__module__ or error in named}
+    by_status = {str(error.status): error for error in reversed(ours)}
+    for methods in paths.values():
+        for operation in methods.values():
             for status, response in operation["responses"].items():
                 for code in response.get("x-codes", ()):
                     kinds.setdefault(code, by_status[status])

@@ -43,7 +43,7 @@ async def live(exchange: Anybody) -> Reply:
 @health_routes.get("/health/ready", priority="critical", unidentified=True)
 async def ready(exchange: Anybody) -> Reply:
     """Whether to send it requests: not while it starts, drains, or lacks what it cannot do without."""
-    if exchange.app.stopping.is_set():
+    if exchange.app.draining.is_set() or exchange.app.stopping.is_set():
         return _reply(503, {"status": "stopping"})
     found = await health.look(exchange.app, required_only=True)
     return _reply(200 if found.ready else 503, {"status": "ready" if found.ready else "not_ready"})

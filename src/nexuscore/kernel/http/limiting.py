@@ -49,9 +49,6 @@ HEADERS: dict[str, dict[str, Any]] = {
 }
 
 
-_STANDING = tuple(name for name in HEADERS if name != "Retry-After")
-
-
 def declared(operation: "Operation") -> tuple[Limit, ...]:
     """The limits that hold for an operation: the house's for everybody, and its own."""
     return operation.limits if operation.outside_api else (USER, ANONYMOUS, *operation.limits)
@@ -114,16 +111,6 @@ def described(operation: "Operation") -> dict[str, Any]:
             for limit in declared(operation)
         ]
     }
-
-
-def add_headers(operation: dict[str, Any]) -> None:
-    """Name the headers of limits in every answer of a documented operation, by reference to `HEADERS`."""
-    for status, answer in operation["responses"].items():
-        names = list(_STANDING) if operation.get("x-rate-limits") else []
-        if status in ("429", "503"):
-            names.append("Retry-After")
-        for name in names:
-            answer.setdefault("headers", {})[name] = {"$ref": f"#/components/headers/{name}"}
 
 
 def errors(operation: "Operation") -> list[type[RateLimitError]]:

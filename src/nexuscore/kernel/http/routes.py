@@ -73,6 +73,7 @@ class Operation:
     max_body: int | None
     needs_key: bool
     unrepeatable: str | None
+    replica: bool
     outside_api: bool
     listing: Listing | None = None
     limits: tuple[Limit, ...] = ()
@@ -81,11 +82,15 @@ class Operation:
 
 
 class Routes:
-    """A module's operations under one prefix of the API."""
+    """A module's operations under one prefix of the API.
 
-    def __init__(self, prefix: str, *, tag: str, outside_api: bool = False) -> None:
+    `about` says what `tag` stands for, in the documentation; without it, the package's own words do.
+    """
+
+    def __init__(self, prefix: str, *, tag: str, about: str = "", outside_api: bool = False) -> None:
         self.prefix = prefix
         self.tag = tag
+        self.about = about
         self.outside_api = outside_api
         self.operations: list[Operation] = []
 
@@ -124,6 +129,7 @@ class Routes:
         limit: Limit | Sequence[Limit] = (),
         priority: Priority = "normal",
         unidentified: bool = False,
+        replica: bool = False,
     ) -> Callable[[F], F]:
         def declare(endpoint: F) -> F:
             self.operations.append(
@@ -138,6 +144,7 @@ class Routes:
                     max_body=max_body,
                     needs_key=needs_key,
                     unrepeatable=unrepeatable,
+                    replica=replica and method == "GET",
                     outside_api=self.outside_api,
                     listing=listing,
                     limits=(limit,) if isinstance(limit, Limit) else tuple(limit),

@@ -75,7 +75,7 @@ class CtxRoute(APIRoute):
 
     async def run(self, exchange: Exchange, path: dict[str, str]) -> Reply:
         """Answer one request, or raise what the edge turns into a problem."""
-        app, shape, admission = self.nexus, self._shape, self.admission
+        shape, admission = self._shape, self.admission
         identity = await self._identify(exchange)
         exchange.identity = identity
         await self._limiting.take(exchange, identity)
@@ -89,23 +89,32 @@ class CtxRoute(APIRoute):
                 conditional.require_no_match(exchange)
             return self._validated(exchange, self._reply(exchange, await self.declared.endpoint(**arguments)))
         try:
-            async with app.database.transaction(Scope(identity.org)) as db:
-                ctx = Ctx(
-                    app,
-                    db,
-                    identity.org,
-                    identity.actor,
-                    clock.now(),
-                    exchange.locale,
-                    exchange.request_id,
-                )
-                answer = await self._once(ctx, exchange, arguments)
+            answer = await self._transact(exchange, identity, arguments)
         except (AuthorizationError, NotFoundError) as error:
             await self._note_denial(exchange, identity, path, error)
             raise
         if isinstance(answer, NexusError):
             raise answer
         return self._validated(exchange, answer)
+
+    async def _transact(self, exchange: Exchange, identity: Identity, arguments: dict[str, Any]) -> Reply | NexusError:
+        """What the verb does, in one transaction; a read that the replica cannot answer is asked of the primary."""
+        if not self.declared.replica:
+            return await self._in_one(exchange, identity, arguments)
+        try:
+            return await self._in_one(exchange, identity, dict(arguments), replica=True)
+        except Exception as error:
+            if not self.nexus.database.lost_replica(error):
+                raise
+        return await self._in_one(exchange, identity, arguments)
+
+    async def _in_one(
+        self, exchange: Exchange, identity: Identity, arguments: dict[str, Any], *, replica: bool = False
+    ) -> Reply | NexusError:
+        app = self.nexus
+        async with app.database.transaction(Scope(identity.org), replica=replica) as db:
+            ctx = Ctx(app, db, identity.org, identity.actor, clock.now(), exchange.locale, exchange.request_id)
+            return await self._once(ctx, exchange, arguments)
 
     async def _identify(self, exchange: Exchange) -> Identity:
         """Who asks. What everybody may do is not refused for a token that is over: that is how one gets a new one."""

@@ -2,6 +2,7 @@
 
 from nexuscore.kernel.module import Module
 from nexuscore.modules.webhooks import events, jobs, permissions
+from nexuscore.modules.webhooks.description import WebhookChapter
 from nexuscore.modules.webhooks.routes import routes
 from nexuscore.modules.webhooks.settings import WebhookSettings
 from nexuscore.modules.webhooks.tables import Attempt, Delivery, Endpoint
@@ -25,4 +26,5 @@ module = Module(
     workers=(jobs.deliver, jobs.replay),
     schedules=(jobs.wake_the_forgotten, jobs.prune),
     permissions=(permissions.READ, permissions.MANAGE),
+    contributes=(WebhookChapter(),),
 )

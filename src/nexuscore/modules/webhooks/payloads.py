@@ -9,19 +9,8 @@ from pydantic_core import to_json
 from nexuscore.kernel.app import App
 from nexuscore.kernel.errors import NotFoundError
 from nexuscore.kernel.events import Event
+from nexuscore.kernel.samples import sample
 from nexuscore.modules.webhooks.filters import public_types
-
-_SAMPLE_ID = "019ab1e2-c3d4-7f00-8000-000000000001"
-_SAMPLES: dict[str, Any] = {
-    "uuid": _SAMPLE_ID,
-    "date-time": "2026-11-20T12:00:00Z",
-    "date": "2026-11-20",
-    "time": "12:00:00",
-    "duration": "PT15M",
-    "email": "ada@example.com",
-    "uri": "https://example.com/",
-    "ipv4": "93.184.215.14",
-}
 
 
 def body(id: UUID, kind: type[Event], time: datetime, org: UUID, data: Any, *, test: bool = False) -> str:
@@ -54,7 +43,7 @@ def preview(app: App, type: str) -> dict[str, Any]:
     kind = kind_of(app, type)
     owner = next(module.name for module in app.modules if kind in module.events)
     shape = schema(kind)
-    return {**_entry(kind, owner), "schema": shape, "example": _sample(shape, shape.get("$defs", {}))}
+    return {**_entry(kind, owner), "schema": shape, "example": sample(shape, shape.get("$defs", {}))}
 
 
 def kind_of(app: App, type: str) -> type[Event]:
@@ -68,7 +57,7 @@ def kind_of(app: App, type: str) -> type[Event]:
 def made_up(kind: type[Event]) -> Any:
     """Data such as an event of this class has."""
     shape = kind.model_json_schema(mode="serialization")
-    return _sample(shape, shape.get("$defs", {}))
+    return sample(shape, shape.get("$defs", {}))
 
 
 def schema(kind: type[Event]) -> dict[str, Any]:
@@ -101,36 +90,3 @@ def _entry(kind: type[Event], module: str) -> dict[str, Any]:
         "module": module,
         "description": (kind.__doc__ or "").strip(),
     }
-
-
-def _sample(shape: dict[str, Any], shared: dict[str, Any]) -> Any:
-    """A value that fits a schema, as plain as can be."""
-    if "$ref" in shape:
-        return _sample(shared[shape["$ref"].rpartition("/")[2]], shared)
-    for key in ("const", "default"):
-        if key in shape:
-            return shape[key]
-    for key in ("examples", "enum"):
-        if shape.get(key):
-            return shape[key][0]
-    for key in ("anyOf", "oneOf", "allOf"):
-        if key in shape:
-            return _sample(shape[key][0], shared)
-    return _sample_of_type(shape, shared)
-
-
-def _sample_of_type(shape: dict[str, Any], shared: dict[str, Any]) -> Any:
-    match shape.get("type"):
-        case "object":
-            fields = shape.get("properties", {})
-            return {name: _sample(fields[name], shared) for name in shape.get("required", fields)}
-        case "array":
-            return [_sample(shape["items"], shared)] if shape.get("items") else []
-        case "integer":
-            return int(shape.get("minimum", 1))
-        case "number":
-            return float(shape.get("minimum", 1))
-        case "string":
-            return _SAMPLES.get(shape.get("format", ""), "text")
-        case kind:
-            return True if kind == "boolean" else None

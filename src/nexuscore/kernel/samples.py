@@ -1,0 +1,78 @@
+"""A value made up from a JSON Schema, as plain as can be: for examples in documents, and for tests of subscribers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+SAMPLE_ID = "019ab1e2-c3d4-7f00-8000-000000000001"
+_BY_FORMAT: dict[str, Any] = {
+    "uuid": SAMPLE_ID,
+    "date-time": "2026-11-20T12:00:00Z",
+    "date": "2026-11-20",
+    "time": "12:00:00",
+    "duration": "PT15M",
+    "email": "ada@example.com",
+    "uri": "https://example.com/",
+    "ipv4": "93.184.215.14",
+    "binary": "",
+}
+_BY_NAME = {
+    "email": "ada@example.com",
+    "name": "Ada Lovelace",
+    "title": "Milk",
+    "code": "123456",
+    "sort": "-id",
+    "slug": "analytical-engines",
+    "locale": "en",
+    "time_zone": "Asia/Singapore",
+    "currency": "SGD",
+    "url": "https://example.com/hook",
+    "phone": "+6591234567",
+    "ip": "93.184.215.14",
+    "reason": "Asked for by the customer.",
+    "password": "correct Horse 7 battery",
+}
+
+
+def sample(shape: Any, shared: Mapping[str, Any], name: str = "") -> Any:
+    """A value that fits a schema; `shared` holds what its references name, `name` is the field it is for."""
+    if not isinstance(shape, Mapping):
+        return None
+    if "$ref" in shape:
+        return sample(shared[shape["$ref"].rpartition("/")[2]], shared, name)
+    if "const" in shape:
+        return shape["const"]
+    for key in ("examples", "enum"):
+        if shape.get(key):
+            return shape[key][0]
+    if shape.get("default") is not None:
+        return shape["default"]
+    for key in ("anyOf", "oneOf", "allOf"):
+        if key in shape:
+            return sample(shape[key][0], shared, name)
+    return _of_type(shape, shared, name)
+
+
+def _of_type(shape: Mapping[str, Any], shared: Mapping[str, Any], name: str) -> Any:
+    match shape.get("type"):
+        case "object":
+            fields = shape.get("properties", {})
+            return {each: sample(fields[each], shared, each) for each in shape.get("required", fields)}
+        case "array":
+            return [sample(shape["items"], shared, name.removesuffix("s"))] if shape.get("items") else []
+        case "integer":
+            return int(shape.get("minimum", shape.get("exclusiveMinimum", 0) + 1))
+        case "number":
+            return float(shape.get("minimum", 1))
+        case "string":
+            return _text(shape, name)
+        case kind:
+            return True if kind == "boolean" else None
+
+
+def _text(shape: Mapping[str, Any], name: str) -> str:
+    if shape.get("format") in _BY_FORMAT:
+        return str(_BY_FORMAT[shape["format"]])
+    text = _BY_NAME.get(name, "text")
+    if len(text) > shape.get("maxLength", len(text)):
+        text = text[: shape["maxLength"]]
+    return text.ljust(shape.get("minLength", 0), "x")
