@@ -371,7 +371,7 @@ class KernelSettings(Settings, prefix=""):
     alert_pagerduty_key: SecretStr | None = Field(
         default=None, description="An integration key of PagerDuty: critical alerts open an incident."
     )
-    alert_pagerduty_url: Annotated[str, AfterValidator(_web_address)] = Field(
+    alert_pagerduty_url: WebAddress = Field(
         default="https://events.pagerduty.com/v2/enqueue", description="Where PagerDuty takes events."
     )
     alert_again_s: float = Field(
