@@ -4,12 +4,13 @@ import pytest
 
 from nexuscore.kernel.testing import House
 from nexuscore.modules.identity.testing import QUICK, WAYS, with_identity
+from nexuscore.modules.invoices.testing import SUPPLIER
 from tests.isolation.neighbours import Neighbours, settle
 
 
 @pytest.fixture
 def settings() -> dict[str, str]:
-    return {**QUICK, **WAYS}
+    return {**QUICK, **WAYS, **SUPPLIER}
 
 
 @pytest.fixture

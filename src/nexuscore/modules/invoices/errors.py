@@ -99,3 +99,10 @@ class LinkExpired(NotFoundError):
 
     code = "invoice_link_expired"
     message = "This link has expired. Please sign in and open the invoice to get a new one."
+
+
+class NotExportable(BusinessLogicError):
+    """Peppol finds companies by their UEN and wants their addresses; `details.missing` names what is not there."""
+
+    code = "peppol_incomplete"
+    message = "For e-invoicing, both companies need a UEN and an address. Add them before the invoice is finalised."

@@ -4,7 +4,7 @@ from nexuscore.kernel.module import Module
 from nexuscore.modules.invoices import events, jobs, permissions
 from nexuscore.modules.invoices.checks import CHECKS
 from nexuscore.modules.invoices.messages import MESSAGES
-from nexuscore.modules.invoices.routes import billing, routes
+from nexuscore.modules.invoices.routes import billing, returns, routes
 from nexuscore.modules.invoices.settings import InvoiceSettings
 from nexuscore.modules.invoices.tables import Counter, CreditNote, Document, Invoice, Payment
 
@@ -14,7 +14,7 @@ module = Module(
     needs=("orgs", "mail", "books"),
     settings=(InvoiceSettings,),
     tables=(Counter, Invoice, Payment, CreditNote, Document),
-    routes=(routes, billing),
+    routes=(routes, billing, returns),
     events=events.ALL,
     listeners=(jobs.mail_invoice, jobs.mail_receipt_of_a_part, jobs.mail_receipt, jobs.mail_reminder),
     workers=(jobs.make_document,),

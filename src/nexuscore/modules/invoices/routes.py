@@ -3,13 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Path, Query
 
 from nexuscore.kernel import clock
 from nexuscore.kernel.ctx import Ctx, RowCtx
 from nexuscore.kernel.db import Json
+from nexuscore.kernel.errors import NotFoundError
 from nexuscore.kernel.http import Can, Exchange, Page, Public, Reply, Routes
-from nexuscore.modules.invoices import documents, drafts, everywhere, listings
+from nexuscore.modules.invoices import credit_notes, documents, drafts, everywhere, gst, listings, peppol
 from nexuscore.modules.invoices.errors import (
     AlreadyPaid,
     GstInSgd,
@@ -17,6 +18,7 @@ from nexuscore.modules.invoices.errors import (
     LinkExpired,
     MoneyReceived,
     NotDraft,
+    NotExportable,
     NothingToInvoice,
     NotIssued,
     NotOpen,
@@ -26,11 +28,12 @@ from nexuscore.modules.invoices.errors import (
     ReferenceReused,
     WrongCurrency,
 )
-from nexuscore.modules.invoices.permissions import MANAGE, READ
+from nexuscore.modules.invoices.permissions import MANAGE, READ, REPORT
 from nexuscore.modules.invoices.schemas import (
     CreditNoteOut,
     Document,
     EverywhereQuery,
+    GstReport,
     InvoiceChange,
     InvoiceOut,
     InvoiceQuery,
@@ -46,8 +49,12 @@ from nexuscore.modules.invoices.tables import Invoice
 
 routes = Routes("/invoices", tag="Invoices")
 billing = Routes("/billing/invoices", tag="Billing")
+returns = Routes("/billing/gst", tag="Billing")
 
 CanManage = Annotated[Ctx, Can(MANAGE)]
+CanReport = Annotated[Ctx, Can(REPORT)]
+Year = Annotated[int, Path(ge=2000, le=2999)]
+Quarter = Annotated[int, Path(ge=1, le=4)]
 WithLink = Annotated[Exchange, Public("The link is signed, and expires.")]
 InLanguage = Annotated[Language | None, Query(description="The language; without it, the organisation's.")]
 _PRICED = (NothingToInvoice, GstInSgd)
@@ -83,6 +90,21 @@ async def read_credit_note_pdf(
     return _made(documents.shown(ctx, await documents.request(ctx, invoice_id, language, credit_note_id)))
 
 
+@routes.get("/{invoice_id}/peppol", errors=(NotIssued, NotExportable))
+async def export_invoice(ctx: CanReadOne) -> Reply:
+    """The invoice as a Peppol document (UBL, PINT SG), as InvoiceNow carries it."""
+    return _xml(str(ctx.row.number), peppol.invoice_xml(ctx.row))
+
+
+@routes.get("/{invoice_id}/credit-notes/{credit_note_id}/peppol", errors=(NotExportable,))
+async def export_credit_note(ctx: CanReadOne, credit_note_id: UUID) -> Reply:
+    """The same for a credit note of the invoice."""
+    note = await credit_notes.get(ctx, credit_note_id)
+    if note.invoice_id != ctx.row.id:
+        raise NotFoundError
+    return _xml(note.number, peppol.credit_note_xml(note, ctx.row))
+
+
 @routes.get("/files/{document_id}", errors=(LinkExpired,))
 async def download_invoice(
     exchange: WithLink,
@@ -95,6 +117,11 @@ async def download_invoice(
     name, content = await documents.download(exchange.app, document_id)
     reply = Reply(body=content, media="application/pdf")
     return reply.header("content-disposition", f'inline; filename="{name}"').header("cache-control", "no-store")
+
+
+def _xml(number: str, content: bytes) -> Reply:
+    reply = Reply(body=content, media="application/xml; charset=utf-8")
+    return reply.header("content-disposition", f'attachment; filename="{number.lower()}.xml"')
 
 
 def _made(document: Document) -> Document | Reply:
@@ -178,3 +205,16 @@ async def record_invoice_reversal(ctx: CanManage, invoice_id: UUID, new: NewPaym
 async def issue_credit_note(ctx: CanManage, invoice_id: UUID, new: NewCreditNote) -> CreditNoteOut:
     """Charge less for an invoice, with its GST to the cent."""
     return await everywhere.credit(ctx, invoice_id, new)
+
+
+@returns.get("/{year}/{quarter}", answer=GstReport)
+async def read_gst_return(ctx: CanReport, year: Year, quarter: Quarter) -> GstReport:
+    """The boxes of the GST return (form F5) that follow from a quarter's invoices and credit notes."""
+    return await gst.report(ctx, year, quarter)
+
+
+@returns.get("/{year}/{quarter}/csv")
+async def download_gst_return(ctx: CanReport, year: Year, quarter: Quarter) -> Reply:
+    """The documents behind the boxes, as CSV; amounts in cents."""
+    reply = Reply(body=await gst.csv(ctx, year, quarter), media="text/csv; charset=utf-8")
+    return reply.header("content-disposition", f'attachment; filename="gst-{year}-q{quarter}.csv"')

@@ -163,3 +163,42 @@ class Document(Schema):
     language: Language
     link: str | None
     expires_at: datetime | None
+
+
+class GstRow(Schema):
+    """What one document says under one GST code; what is taken off is below zero."""
+
+    kind: Literal["invoice", "void", "credit_note"]
+    number: str
+    day: date
+    customer: str
+    gst_number: str | None
+    currency: str
+    code: Code
+    gst_rate: str
+    net: int
+    gst: int
+
+
+class GstBoxes(Schema):
+    """The boxes of form F5 that sales decide, in cents."""
+
+    box1_standard_rated: int
+    box2_zero_rated: int
+    box3_exempt: int
+    box4_total: int
+    box6_output_tax: int
+    box13_revenue: int
+
+
+class GstReport(Schema):
+    """A quarter. Documents in another currency than SGD are in no box; `not_in_sgd` names their currencies."""
+
+    year: int
+    quarter: int
+    since: date
+    until: date
+    boxes: GstBoxes
+    out_of_scope: int
+    documents: int
+    not_in_sgd: list[str]

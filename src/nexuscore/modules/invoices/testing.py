@@ -13,16 +13,19 @@ assert invoice.total == 10_900
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
+
+from pydantic import TypeAdapter, ValidationError
 
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.testing import Client, House
 from nexuscore.modules.identity.testing import Person, person
 from nexuscore.modules.invoices import credit_notes, drafts, payments, states
 from nexuscore.modules.invoices.lines import NewLine
+from nexuscore.modules.orgs import Uen
 from nexuscore.modules.orgs.testing import Org, found
 
 SUPPLIER = {
@@ -32,6 +35,7 @@ SUPPLIER = {
     "NEXUS_INVOICES_SUPPLIER_ADDRESS": "1 Raffles Place; #20-61 One Raffles Place; Singapore 048616; Singapore",
     "NEXUS_INVOICES_SUPPLIER_EMAIL": "billing@nexuscore.example",
 }
+_UEN: TypeAdapter[str] = TypeAdapter(Uen)
 REGISTERED = {
     "gst_registered": True,
     "gst_number": "M90312345A",
@@ -101,6 +105,27 @@ async def _own_note(house: House, client: Client) -> Made:
     return {"invoice_id": str(invoice_id), "credit_note_id": str(note_id)}, None
 
 
+def _known(probe: Probe) -> Probe:
+    """With what Peppol asks of the customer, who is known by a UEN and an address."""
+
+    async def known(house: House, client: Client) -> Made:
+        change = {"uen": some_uen(), "address": REGISTERED["address"]}
+        answer = await client.patch(f"/organisations/{await _own_org(client)}", change)
+        assert answer.status_code == 200, answer.text
+        return await probe(house, client)
+
+    return known
+
+
+def some_uen() -> str:
+    """A UEN nobody else has."""
+    number = f"{uuid4().int % 10**8:08d}"
+    for letter in "ABCDEJKLMWX":
+        with suppress(ValidationError):
+            return _UEN.validate_python(number + letter)
+    raise AssertionError(f"{number} takes no letter")
+
+
 def _any(state: str, body: Any = None) -> Probe:
     async def probe(house: House, client: Client) -> Made:
         acme = await customer(house)
@@ -113,12 +138,20 @@ async def _new(house: House, client: Client) -> Made:
     return {}, {"org_id": str((await customer(house)).org.id), "lines": [MONTH]}
 
 
+async def _quarter(house: House, client: Client) -> Made:
+    return {"year": 2026, "quarter": 4}, None
+
+
 _MONEY = {"amount": 500, "currency": "SGD", "method": "cash", "reference": "probe"}
 
 PROBES: dict[str, Probe] = {
     "read_invoice": _own,
     "read_invoice_pdf": _own,
     "read_credit_note_pdf": _own_note,
+    "export_invoice": _known(_own),
+    "export_credit_note": _known(_own_note),
+    "read_gst_return": _quarter,
+    "download_gst_return": _quarter,
     "draft_invoice": _new,
     "read_any_invoice": _any("open"),
     "change_invoice": _any("draft", {"lines": [MONTH]}),
