@@ -144,6 +144,7 @@ class App:
         await self._database.start()
         if self.redis is not None:
             await self.redis.start()
+        await self.cache.start(self.redis)
         metrics.watch_pool(lambda: health.pool_sizes(self))
         await self._open.enter_async_context(siblings.joined(self))
         self.watch.start()
@@ -152,6 +153,7 @@ class App:
         """Close it again."""
         await self.watch.stop()
         await self._open.aclose()
+        await self.cache.stop()
         if self.redis is not None:
             await self.redis.stop()
         if self._database is not None:

@@ -51,6 +51,11 @@ class Breaker:
         self._probing = True
         return True
 
+    def probe_now(self) -> None:
+        """Let the next call through as a probe, whenever that would be."""
+        if self._open_until is not None:
+            self._open_until = self._now()
+
     def succeeded(self) -> None:
         """The call was answered. One that began before the circuit opened does not close it."""
         self._failures = 0

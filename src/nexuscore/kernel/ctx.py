@@ -112,6 +112,12 @@ class Ctx:
             yield ctx
 
     @asynccontextmanager
+    async def in_no_org(self) -> AsyncIterator["Ctx"]:
+        """See only what belongs to no organisation inside the block."""
+        async with self._within(Scope(), None) as ctx:
+            yield ctx
+
+    @asynccontextmanager
     async def _within(self, scope: Scope, org: UUID | None) -> AsyncIterator["Ctx"]:
         before = self.db.scope
         await self.db.enter(scope)

@@ -129,7 +129,7 @@ class Database:
 class _Transaction(AbstractAsyncContextManager[Db, None]):
     """`BEGIN` to `COMMIT`. A class, since every request runs in one and a generator costs it 6 µs more."""
 
-    __slots__ = ("_connection", "_keyring", "_opening", "_pool", "_scope")
+    __slots__ = ("_connection", "_db", "_keyring", "_opening", "_pool", "_scope")
 
     def __init__(self, pool: "asyncpg.Pool[Row]", scope: Scope, opening: str, keyring: Callable[[], Keyring]) -> None:
         self._pool = pool
@@ -150,7 +150,8 @@ class _Transaction(AbstractAsyncContextManager[Db, None]):
         except BaseException as error:
             await self._give_up(error)
             raise
-        return Db(self._connection, self._scope, self._keyring)
+        self._db = Db(self._connection, self._scope, self._keyring)
+        return self._db
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is not None:
@@ -162,6 +163,8 @@ class _Transaction(AbstractAsyncContextManager[Db, None]):
         except BaseException as failure:
             await self._give_up(failure)
             raise
+        if self._db.forgets:
+            self._db.committed()
         # `pool.release` makes a task to survive a cancellation; here nothing waits, so none can come in between.
         await self._connection._holder.release(None)
 

@@ -79,13 +79,31 @@ class Scope:
 class Db:
     """The statements of one transaction, counted for the request or job it belongs to."""
 
-    __slots__ = ("_tally", "connection", "keyring", "scope")
+    __slots__ = ("_after", "_tally", "connection", "keyring", "scope")
 
     def __init__(self, connection: Connection, scope: Scope, keyring: Callable[[], Keyring]) -> None:
         self.connection = connection
         self.scope = scope
         self._tally = sight.tally()
         self.keyring = keyring
+        self._after: list[Callable[[], object]] | None = None
+
+    @property
+    def forgets(self) -> bool:
+        """Whether something waits for the commit: until then what is cached may be older than what is read here."""
+        return self._after is not None
+
+    def after_commit(self, act: Callable[[], object]) -> None:
+        """Do it right after the commit, and not at all without one. It must neither wait nor fail."""
+        if self._after is None:
+            self._after = []
+        self._after.append(act)
+
+    def committed(self) -> None:
+        """Do what waited for the commit."""
+        acts, self._after = self._after or [], None
+        for act in acts:
+            act()
 
     @overload
     async def first(self, statement: TypedReturnsRows[M], /, **given: Any) -> M | None: ...

@@ -82,6 +82,11 @@ class Redis:
             answer = await self.call("EVAL", script.text, len(keys), *keys, *arguments)
         return answer
 
+    async def insist_on(self, script: Script, keys: Sequence[str], arguments: Sequence[Word] = ()) -> Any:
+        """`run`, also while Redis is left alone: for what must get there, tried again and again by whoever can wait."""
+        self.breaker.probe_now()
+        return await self.run(script, keys, arguments)
+
     async def follow(self, channel: str, heard: Callable[[bytes], None], connected: Callable[[bool], None]) -> None:
         """Pass on what is published, until cancelled. `connected` is told when messages may have been lost, and when
         none are lost any more."""

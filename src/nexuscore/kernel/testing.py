@@ -218,12 +218,14 @@ class RolledBack(Database):
             await self._busy.acquire()
         try:
             await connection.execute(f"SAVEPOINT one; {scope.sql}")
+            db = Db(connection, scope, self.keyring)
             try:
-                yield Db(connection, scope, self.keyring)
+                yield db
             except BaseException:
                 await connection.execute("ROLLBACK TO one; RELEASE one")
                 raise
             await connection.execute("RELEASE one")
+            db.committed()
         finally:
             self._busy.release()
 

@@ -4,9 +4,10 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from nexuscore.kernel import clock
-from nexuscore.kernel.cache import Cache
+from nexuscore.kernel.cache import Cache, store
 
 pytestmark = pytest.mark.anyio
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -193,6 +194,85 @@ async def test_who_waited_through_a_delete_makes_anew_and_keeps_it() -> None:
     assert await second == "old"
     assert make.times == 2
     assert await cache.get("fee") == "old", "the second value was made after the delete"
+
+
+@settings(max_examples=100)
+@given(
+    ttl=st.floats(0.1, 10_000),
+    steps=st.lists(st.tuples(st.sampled_from(["look", "keep"]), st.floats(0, 3_000)), max_size=20),
+)
+def test_property_35_nothing_outlives_its_time(ttl: float, steps: list[tuple[str, float]]) -> None:
+    """Property P35: an entry is there until its time is over, and not after."""
+
+    async def run() -> None:
+        cache, kept_at = Cache(), None
+        with clock.fake(NOON) as now:
+            for step, pause in steps:
+                now.advance(seconds=pause)
+                if step == "keep":
+                    await cache.set("a", 1, ttl)
+                    kept_at = clock.seconds()
+                elif kept_at is None or clock.seconds() >= kept_at + ttl:
+                    assert await cache.get("a") is None
+                else:
+                    assert await cache.get("a") == 1
+
+    asyncio.run(run())
+
+
+async def test_a_tag_forgets_its_entries_and_what_is_being_made_under_it() -> None:
+    cache, make = Cache(), Maker("old")
+    await cache.set("a:1", 1, 60, tags=("money", "eu"))
+    await cache.set("a:2", 2, 60, tags=("eu",))
+    await cache.scoped("acme").set("a:1", 1, 60, tags=("money",))
+    making = asyncio.create_task(cache.remember("a:3", 60, make, tags=("money",)))
+    await make.started.wait()
+    assert await cache.delete_tag("money") == 1
+    make.may_end.set()
+    await making
+    assert [await cache.get(key) for key in ("a:1", "a:2", "a:3")] == [None, 2, None]
+    assert await cache.scoped("acme").get("a:1") == 1
+
+
+async def test_shortly_before_its_end_one_makes_it_anew_and_the_others_get_the_old(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Seen red without it: everybody who asks at the end waits for the one who makes it."""
+    cache, make = Cache(), Maker("old")
+    make.may_end.set()
+    with clock.fake(NOON) as now:
+        await cache.remember("rates", 60, make)
+        cache._store.entries["", "rates"] = cache._store.entries["", "rates"]._replace(cost=1.0)
+        monkeypatch.setattr(store, "random", lambda: 0.9)  # 2.3 times its cost before the end
+        now.advance(seconds=57)
+        assert await cache.remember("rates", 60, make) == "old"
+        assert make.times == 1
+        now.advance(seconds=1)
+        again = Maker("new")
+        early = asyncio.create_task(cache.remember("rates", 60, again))
+        await again.started.wait()
+        assert await cache.remember("rates", 60, again) == "old", "nobody waits"
+        again.may_end.set()
+        assert await early == "new"
+        assert (await cache.remember("rates", 60, again), again.times) == ("new", 1)
+        assert await cache.remember("rates", 60, again, early=0) == "new"
+
+
+async def test_an_early_try_that_fails_costs_nobody_the_value_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails() -> str:
+        raise RuntimeError("no rates today")
+
+    cache, make = Cache(), Maker("old")
+    make.may_end.set()
+    with clock.fake(NOON) as now:
+        await cache.remember("rates", 60, make)
+        cache._store.entries["", "rates"] = cache._store.entries["", "rates"]._replace(cost=1.0)
+        monkeypatch.setattr(store, "random", lambda: 0.9)
+        now.advance(seconds=59)
+        assert await cache.remember("rates", 60, fails) == "old"
+        now.advance(seconds=1)
+        with pytest.raises(RuntimeError):
+            await cache.remember("rates", 60, fails)
 
 
 async def test_nothing_is_left_behind_by_makers() -> None:
