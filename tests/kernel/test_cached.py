@@ -106,6 +106,14 @@ async def test_what_sees_all_organisations_neither_fills_nor_asks_the_cache(hous
         assert await notes_like(nobodys, "Milk") == 0
 
 
+async def test_what_a_replica_reads_is_not_kept(house: House) -> None:
+    """It may be older than what was forgotten meanwhile, and would stay. Seen red when it was kept."""
+    async with house.context(ALICE) as ctx:
+        ctx.db.lagging = True
+        assert await notes_like(ctx, "Milk") == 0
+    assert await _kept(house) is None
+
+
 @pytest.mark.parametrize("how", ["forget", "forget_all", "pattern", "tag"])
 async def test_it_is_forgotten_with_the_commit(house: House, how: str) -> None:
     async with house.context(ALICE) as ctx:

@@ -186,12 +186,14 @@ class _ReplicaTransaction(_Transaction):
 
     async def __aenter__(self) -> Db:
         try:
-            return await super().__aenter__()
+            db = await super().__aenter__()
         except (DatabaseError, *_LOST) as error:
             if not self._database.lost_replica(error.__cause__ or error):
                 raise
             self._pool, self._opening = self._database.pool, self._database.reading
             return await super().__aenter__()
+        db.lagging = True
+        return db
 
 
 async def _abandon(connection: Connection, error: BaseException) -> None:

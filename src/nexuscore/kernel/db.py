@@ -79,13 +79,14 @@ class Scope:
 class Db:
     """The statements of one transaction, counted for the request or job it belongs to."""
 
-    __slots__ = ("_after", "_tally", "connection", "keyring", "scope")
+    __slots__ = ("_after", "_tally", "connection", "keyring", "lagging", "scope")
 
     def __init__(self, connection: Connection, scope: Scope, keyring: Callable[[], Keyring]) -> None:
         self.connection = connection
         self.scope = scope
         self._tally = sight.tally()
         self.keyring = keyring
+        self.lagging = False  # a replica: what it reads may be older than what was forgotten
         self._after: list[Callable[[], object]] | None = None
 
     @property

@@ -67,8 +67,9 @@ class Cached(Generic[P, T]):
         _refuse(_faults(verb, key, self._key, self._tags, self._names))
 
     async def __call__(self, ctx: "Ctx", *args: P.args, **kwargs: P.kwargs) -> T:
-        if ctx.db.scope.across or ctx.db.forgets:
-            return await self._verb(ctx, *args, **kwargs)  # it may see what others must not, or not yet
+        db = ctx.db
+        if db.scope.across or db.forgets or db.lagging:  # it may see what others must not, not yet, or no more
+            return await self._verb(ctx, *args, **kwargs)
 
         async def make() -> Packed:
             if self._everybodys and ctx.org is not None:
