@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
-from nexuscore.kernel import clock, connections, health, i18n, metrics, siblings
+from nexuscore.kernel import clock, connections, health, i18n, metrics, siblings, tracing
 from nexuscore.kernel.access import SYSTEM, Actor, Permission
 from nexuscore.kernel.base import kernel
 from nexuscore.kernel.cache import Cache
@@ -32,6 +32,7 @@ from nexuscore.kernel.limits import HOUSE, Limit, Limits
 from nexuscore.kernel.module import Module, in_order
 from nexuscore.kernel.redis import Redis
 from nexuscore.kernel.settings import KernelSettings, Loaded, Settings, load
+from nexuscore.kernel.tracing import Tracing
 from nexuscore.kernel.watch import Watch
 
 S = TypeVar("S")
@@ -64,6 +65,7 @@ class App:
         self.cache = Cache()
         self._open = AsyncExitStack()
         self.watch = Watch(self)
+        self.tracing: Tracing | None = None
         filled = self.fillers(Authenticator)  # type: ignore[type-abstract]  # asked for, not made
         self.authenticator: Authenticator = filled[0] if filled else DevelopmentToken()
         if filled and self.kernel.env != "production":
@@ -147,11 +149,15 @@ class App:
         await self.cache.start(self.redis)
         metrics.watch_pool(lambda: health.pool_sizes(self))
         await self._open.enter_async_context(siblings.joined(self))
+        self.tracing = tracing.start(settings)
         self.watch.start()
 
     async def stop(self) -> None:
         """Close it again."""
         await self.watch.stop()
+        if self.tracing is not None:
+            await asyncio.to_thread(self.tracing.stop)
+            self.tracing = None
         await self._open.aclose()
         await self.cache.stop()
         if self.redis is not None:

@@ -97,11 +97,15 @@ async def work(app: "App", leased: Leased) -> None:
     started = perf_counter()
     worker = app.workers[leased.kind]
     tally, token = sight.begin(*_trace(leased))
+    if app.tracing is not None:
+        tally.span = span = app.tracing.begin("consumer", leased.headers.get("traceparent"), tally.tracestate)
+        tally.traceparent = span.traceparent
     metrics.flow.jobs += 1
-    outcome = "done"
+    outcome = "cancelled"
     try:
         async with asyncio.timeout(worker.job.timeout.total_seconds()):
             await _perform(app, worker, leased)
+        outcome = "done"
     except LeaseLost:
         outcome = "lease_lost"
         _log.warning("job_lease_lost", job=leased.kind, job_id=leased.id)
@@ -120,6 +124,9 @@ async def work(app: "App", leased: Leased) -> None:
     finally:
         metrics.flow.jobs -= 1
         sight.end(token)
+        if app.tracing is not None and tally.span is not None:
+            facts = {"nexus.job": leased.kind, "nexus.job_id": leased.id, "nexus.outcome": outcome}
+            span.end(f"job {leased.kind}", facts, None if outcome == "done" else outcome)
     _note(app, leased, outcome, tally, perf_counter() - started)
 
 

@@ -378,6 +378,14 @@ class KernelSettings(Settings, prefix=""):
         default=900, gt=0, description="How long the same matter is not told again; it is counted meanwhile."
     )
     alerts_per_hour: int = Field(default=20, ge=1, description="Alerts told at most, the critical first.")
+    otel_endpoint: Annotated[str | None, AfterValidator(lambda url: url and _web_address(url))] = Field(
+        default=None,
+        description="Where traces are sent by OTLP over HTTP, as http://collector:4318; needs nexuscore[otel].",
+    )
+    otel_service: str = Field(default="nexuscore", min_length=1, description="What the process is called in traces.")
+    otel_sample: float = Field(
+        default=1.0, ge=0, le=1, description="The share of traces that begin here and are sent; others' wish is kept."
+    )
     job_lag_s: float = Field(
         default=60, gt=0, description="A due job that waits longer makes the installation degraded."
     )

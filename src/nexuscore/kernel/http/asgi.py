@@ -8,6 +8,7 @@ from nexuscore.kernel import i18n, metrics, sight
 from nexuscore.kernel.db import translated
 from nexuscore.kernel.errors import (
     InternalError,
+    MalformedRequest,
     MethodNotAllowed,
     NexusError,
     NotFoundError,
@@ -34,6 +35,7 @@ from nexuscore.kernel.log import (
 
 if TYPE_CHECKING:
     from nexuscore.kernel.app import App
+    from nexuscore.kernel.tracing import Span
 
 API = "/api/v1"
 Message = MutableMapping[str, Any]
@@ -153,8 +155,10 @@ class Edge:
         started = perf_counter()
         exchange = self._begin(scope, receive)
         tally, token = sight.begin(exchange.traceparent, exchange.tracestate)
+        tally.span = exchange.span
         metrics.flow.requests += 1
         error: Exception | None = None
+        status: int | None = None
         try:
             try:
                 reply = preflight(exchange, self._origins) or await self._run(exchange)
@@ -163,11 +167,14 @@ class Edge:
             except Exception as raised:  # noqa: BLE001 - the edge answers whatever happened
                 error = raised
                 reply = self._problem(exchange, raised)
+            status = reply.status
             sent = await self._send(exchange, reply, send)
-            self._note(exchange, reply.status, sent, tally, perf_counter() - started, error)
+            self._note(exchange, status, sent, tally, perf_counter() - started, error)
         finally:
             metrics.flow.requests -= 1
             sight.end(token)
+            if exchange.span is not None:
+                _end_span(exchange, exchange.span, status)
 
     async def _run(self, exchange: Exchange) -> Reply:
         route, path = self._switch.find(exchange.method, exchange.path)
@@ -188,9 +195,14 @@ class Edge:
         headers = exchange.headers
         exchange.request_id = clean_request_id(headers.get("x-request-id"))
         trace = parse_traceparent(headers.get("traceparent"))
-        exchange.traceparent = new_traceparent(trace[0] if trace else None)
         if trace is not None and "tracestate" in headers:
             exchange.tracestate = clean_tracestate(headers["tracestate"])
+        tracing = self._app.tracing
+        if tracing is None:
+            exchange.traceparent = new_traceparent(trace[0] if trace else None)
+        else:
+            exchange.span = tracing.begin("server", headers["traceparent"] if trace else None, exchange.tracestate)
+            exchange.traceparent = exchange.span.traceparent
         for name in ("if-none-match", "if-match"):
             if name in headers:
                 exchange.etags_asked = headers[name]
@@ -211,8 +223,7 @@ class Edge:
         if error is None or (error.status >= 500 and not isinstance(error, Overloaded)):
             _log.error(
                 "request_failed",
-                request_id=exchange.request_id,
-                route=exchange.route,
+                **_described(exchange),
                 exc_info=raised,
             )
         return problem(
@@ -278,6 +289,45 @@ class Edge:
             notices=notices,
             error=code,
         )
+
+
+def _described(exchange: Exchange) -> dict[str, object]:
+    """What is worth knowing of a request that failed: who sent what. Never its body; the log masks the rest."""
+    identity = exchange.identity
+    try:
+        query = dict(exchange.query)
+    except MalformedRequest:
+        query = {}
+    return {
+        "request_id": exchange.request_id,
+        "trace_id": exchange.traceparent[3:35],
+        "org": identity.org if identity else None,
+        "actor": identity.actor.id if identity else None,
+        "method": exchange.method,
+        "route": exchange.route,
+        "path": exchange.path,
+        "query": query,
+        "media": exchange.headers.get("content-type"),
+        "received": exchange.headers.get("content-length"),
+        "client": exchange.ip,
+        "agent": exchange.headers.get("user-agent"),
+    }
+
+
+def _end_span(exchange: Exchange, span: "Span", status: int | None) -> None:
+    """End the span of a request, under the names OpenTelemetry has for its facts."""
+    identity = exchange.identity
+    facts = {
+        "http.request.method": exchange.method,
+        "http.route": exchange.route,
+        "http.response.status_code": status,
+        "client.address": exchange.ip,
+        "nexus.request_id": exchange.request_id,
+        "nexus.org": str(identity.org) if identity and identity.org else None,
+        "nexus.actor": str(identity.actor.id) if identity and identity.actor.id else None,
+    }
+    error = None if status is not None and status < 500 else str(status or "cancelled")
+    span.end(f"{exchange.method} {exchange.route}", facts, error)
 
 
 def build(app: "App") -> Edge:

@@ -10,6 +10,7 @@ from nexuscore.kernel.errors import MalformedRequest, PayloadTooLarge
 
 if TYPE_CHECKING:
     from nexuscore.kernel.app import App
+    from nexuscore.kernel.tracing import Span
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -36,6 +37,7 @@ class Exchange:
         "route",
         "scope",
         "secret",
+        "span",
         "traceparent",
         "tracestate",
     )
@@ -58,6 +60,7 @@ class Exchange:
         self.identity: Any = None
         self.secret = False  # whether answers of this operation bear secrets
         self.fields: Any = None  # a `fields.Selection`, when the caller wants some of them
+        self.span: Span | None = None  # when traces are on
         self.etags_asked = ""  # as the caller wrote them
         self.also: list[tuple[bytes, bytes]] = []  # headers of the answer, whatever it will be
         self._receive = receive
