@@ -186,11 +186,13 @@ async def test_each_coding_comes_with_its_headers(app: App) -> None:
         ("zstd", zstandard.ZstdDecompressor().decompress),
     ):
         found = await ask(app, "/text", accept_encoding=coding)
-        assert (found.headers["content-encoding"], found.headers["vary"]) == (coding, "Accept-Encoding")
+        assert found.headers["content-encoding"] == coding
+        assert "Accept-Encoding" in found.headers["vary"].split(", ")
         assert found.headers["etag"] == f'"v1-{coding}"'
         assert unpack(found.body) == TEXT
     plain = await ask(app, "/text")
-    assert (plain.headers["vary"], plain.headers["etag"]) == ("Accept-Encoding", '"v1"')
+    assert plain.headers["etag"] == '"v1"'
+    assert "Accept-Encoding" in plain.headers["vary"].split(", ")
 
 
 @pytest.mark.anyio
@@ -224,7 +226,7 @@ async def test_who_refuses_everything_is_told_before_anything_is_done(app: App) 
 @pytest.mark.anyio
 async def test_what_else_an_answer_varies_by_stays(app: App) -> None:
     found = await ask(app, "/varied", accept_encoding="gzip")
-    assert found.headers["vary"] == "accept-language, Accept-Encoding"
+    assert {"accept-language", "Accept-Encoding"} <= set(found.headers["vary"].split(", "))
 
 
 @pytest.mark.anyio
@@ -234,7 +236,7 @@ async def test_a_tag_of_any_coding_is_known_again(app: App) -> None:
         found = await ask(app, "/unchanged", accept_encoding="gzip, br", if_none_match=tag)
         assert found.status == 304
         assert found.headers["etag"] in tag
-        assert found.headers["vary"] == "Accept-Encoding"
+        assert "Accept-Encoding" in found.headers["vary"].split(", ")
         assert found.body == b""
     assert (await ask(app, "/unchanged", if_none_match='"v2-gzip"')).status == 200
 
