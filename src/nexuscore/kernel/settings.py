@@ -378,7 +378,7 @@ class KernelSettings(Settings, prefix=""):
         default=900, gt=0, description="How long the same matter is not told again; it is counted meanwhile."
     )
     alerts_per_hour: int = Field(default=20, ge=1, description="Alerts told at most, the critical first.")
-    otel_endpoint: Annotated[str | None, AfterValidator(lambda url: url and _web_address(url))] = Field(
+    otel_endpoint: WebAddress | None = Field(
         default=None,
         description="Where traces are sent by OTLP over HTTP, as http://collector:4318; needs nexuscore[otel].",
     )
