@@ -14,8 +14,13 @@ from nexuscore.kernel.limits import read_rate
 def _database_url(url: SecretStr | None) -> SecretStr | None:
     if url is not None:
         parts = urlsplit(url.get_secret_value())
-        if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
-            raise ValueError("must look like postgresql://user:password@host:5432/name")
+        odd = "@" in parts.path + parts.query + parts.fragment or not re.fullmatch(
+            r"([^/]*@)?[^@]*?(:\d+)?", parts.netloc
+        )
+        if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/") or odd:
+            raise ValueError(
+                "must look like postgresql://user:password@host:5432/name, with %2F for / and the like in a password"
+            )
     return url
 
 
