@@ -1,0 +1,23 @@
+"""The manifest: all that plans and subscriptions add to an app."""
+
+from nexuscore.kernel.module import Module
+from nexuscore.modules.plans import events, jobs, permissions, tables
+from nexuscore.modules.plans.entitlements import PlanMembers
+from nexuscore.modules.plans.messages import MESSAGES
+from nexuscore.modules.plans.routes import plans, routes
+from nexuscore.modules.plans.settings import PlanSettings
+
+module = Module(
+    name="plans",
+    package=__package__,
+    needs=("books", "identity", "invoices", "mail", "orgs", "payments"),
+    settings=(PlanSettings,),
+    tables=tables.ALL,
+    routes=(plans, routes),
+    events=events.ALL,
+    listeners=(jobs.when_paid, jobs.when_voided, jobs.when_overdue, jobs.when_reversed, jobs.when_a_charge_failed),
+    workers=(jobs.advance, jobs.tell_of_trial, jobs.try_again),
+    schedules=(jobs.renew, jobs.notice_trials, jobs.chase),
+    permissions=permissions.ALL,
+    contributes=(PlanMembers(), MESSAGES),
+)
