@@ -50,11 +50,16 @@ async def try_again(ctx: Ctx, subscription_id: UUID) -> None:
         await _step(ctx, subscription, due)
 
 
-async def fail_for_good(ctx: Ctx, subscription_id: UUID) -> None:
-    """A charge of the last day failed: there is nothing left to wait for."""
+async def charge_failed(ctx: Ctx, subscription_id: UUID, invoice: invoices.Invoice) -> None:
+    """The saved card was refused: the first time it falls behind, then the next day is told, then it is given up."""
     subscription = await store.lock(ctx, subscription_id)
-    if subscription.state == "past_due" and subscription.tries == len(DAYS) and await store.owed(ctx, subscription):
-        await give_up(ctx, subscription)
+    if subscription.state == "active":
+        await fall_behind(ctx, subscription_id, invoice)
+    elif subscription.state == "past_due" and invoice.state in store.OWED:
+        if subscription.tries == len(DAYS):
+            await give_up(ctx, subscription)
+        else:
+            await telling.payment_failed(ctx, subscription, invoice, is_last=False)
 
 
 async def recover(ctx: Ctx, subscription_id: UUID, *, states: tuple[str, ...] = ("past_due", "unpaid")) -> None:
@@ -86,7 +91,8 @@ async def _step(ctx: Ctx, subscription: Subscription, due: list[invoices.Invoice
     behind = await store.alter(ctx, subscription, tries=step, next_try_at=at)
     charged = [await collecting.try_to_charge(ctx, invoice, f"{subscription.id}:{step}") for invoice in due]
     ctx.emit(PaymentRetried(subscription_id=subscription.id, step=step, charged=any(charged), next_try_at=at))
-    await telling.payment_failed(ctx, behind, due[0], is_last=step == len(DAYS))
+    if not any(charged):  # otherwise the card may work this time: `charge_failed` writes when it does not
+        await telling.payment_failed(ctx, behind, due[0], is_last=step == len(DAYS))
 
 
 def _next_try(since: datetime, step: int, now: datetime) -> datetime:

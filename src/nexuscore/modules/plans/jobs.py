@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 from nexuscore.kernel.ctx import Ctx
-from nexuscore.kernel.errors import NotFoundError
 from nexuscore.kernel.events import Fact, on
 from nexuscore.kernel.jobs import Job, every, worker
 from nexuscore.modules import invoices
@@ -96,31 +95,25 @@ async def when_voided(ctx: Ctx, fact: Fact[InvoiceVoided]) -> None:
 @on(InvoiceOverdue)
 async def when_overdue(ctx: Ctx, fact: Fact[InvoiceOverdue]) -> None:
     """Nobody paid in time."""
-    await _fall_behind(ctx, fact.data.invoice_id)
+    if (invoice := await _of_subscription(ctx, fact.data.invoice_id)) is not None:
+        await dunning.fall_behind(ctx, *invoice)
 
 
 @on(InvoicePaymentReversed)
 async def when_reversed(ctx: Ctx, fact: Fact[InvoicePaymentReversed]) -> None:
     """A payment turned out not to be one."""
-    await _fall_behind(ctx, fact.data.invoice_id)
+    if (invoice := await _of_subscription(ctx, fact.data.invoice_id)) is not None:
+        await dunning.fall_behind(ctx, *invoice)
 
 
 @on(PaymentFailed)
 async def when_a_charge_failed(ctx: Ctx, fact: Fact[PaymentFailed]) -> None:
     """The saved card was refused. A person who tries a card that is refused is simply told so."""
-    if not fact.data.off_session:
-        return
-    subscription_id = await _fall_behind(ctx, fact.data.invoice_id)
-    if subscription_id is not None:
-        await dunning.fail_for_good(ctx, subscription_id)
+    if fact.data.off_session and (invoice := await _of_subscription(ctx, fact.data.invoice_id)) is not None:
+        await dunning.charge_failed(ctx, *invoice)
 
 
-async def _fall_behind(ctx: Ctx, invoice_id: UUID) -> UUID | None:
-    try:
-        invoice = await invoices.get(ctx, invoice_id)
-    except NotFoundError:
-        return None
-    if invoice.source != SOURCE or invoice.source_id is None:
-        return None
-    await dunning.fall_behind(ctx, invoice.source_id, invoice)
-    return invoice.source_id
+async def _of_subscription(ctx: Ctx, invoice_id: UUID) -> tuple[UUID, invoices.Invoice] | None:
+    """An invoice for a subscription, and whose; None for any other."""
+    invoice = await invoices.get(ctx, invoice_id)
+    return None if invoice.source != SOURCE or invoice.source_id is None else (invoice.source_id, invoice)

@@ -12,8 +12,10 @@ from nexuscore.kernel.testing import House
 from nexuscore.modules import invoices, plans
 from nexuscore.modules.identity.testing import mails_to, person
 from nexuscore.modules.invoices.testing import Customer
+from nexuscore.modules.payments.testing import save_card, tell
 from nexuscore.modules.plans import changes, renewals, store, subscriptions
 from nexuscore.modules.plans.events import (
+    PaymentRetried,
     SubscriptionActivated,
     SubscriptionCanceled,
     SubscriptionPastDue,
@@ -199,6 +201,35 @@ async def test_paid_between_two_tries_it_goes_on(house: House, acme: Customer, f
     paid = await now(acme, subscription)
     assert (paid.state, paid.next_try_at, paid.past_due_since, paid.tries) == ("active", None, None, 0)
     assert [fact.body["before"] for fact in await house.facts(SubscriptionActivated)] == ["unpaid", "past_due"]
+
+
+async def test_a_card_that_is_refused_is_tried_on_days_1_3_5_7_and_then_given_up(
+    house: House, acme: Customer, fake_clock: FakeClock
+) -> None:
+    await save_card(acme, "pm_card_chargeCustomerFail")
+    subscription = await subscribed(house, acme.org.id, "professional-month", trial=True)
+    await days(house, fake_clock, 14)
+    await tell(house)
+    assert (await now(acme, subscription)).state == "past_due"
+    since = fake_clock.now()
+    for _ in range(8):
+        await days(house, fake_clock, 1)
+        await tell(house)
+    tried = [((fact.time - since).days, fact.body["charged"]) for fact in await house.facts(PaymentRetried)]
+    assert tried == [(1, True), (3, True), (5, True), (7, True)]
+    assert [(fact.time - since).days for fact in await house.facts(SubscriptionUnpaid)] == [7]
+    assert len(await mails_to(house, acme.owner.email, "plans.late")) == 4  # at first, on days 1, 3 and 5
+    assert len(await mails_to(house, acme.owner.email, "plans.unpaid")) == 1
+
+
+async def test_a_card_that_works_pays_every_renewal(house: House, acme: Customer, fake_clock: FakeClock) -> None:
+    await save_card(acme)
+    subscription = await subscribed(house, acme.org.id, "professional-month", trial=True)
+    await days(house, fake_clock, 46)
+    await tell(house)
+    assert (await now(acme, subscription)).state == "active"
+    assert [invoice.state for invoice in await invoiced(acme, subscription)] == ["paid", "paid"]
+    assert await house.facts(SubscriptionPastDue) == []
 
 
 # --- changes ----------------------------------------------------------------------------------------
