@@ -9,6 +9,7 @@ from nexuscore.kernel.jobs import Job
 from nexuscore.modules import invoices
 from nexuscore.modules.payments import effects, intents, methods, store
 from nexuscore.modules.payments.effects import PAYABLE
+from nexuscore.modules.payments.errors import PaymentInProgress
 from nexuscore.modules.payments.intents import Abandon
 from nexuscore.modules.payments.provider import Intent
 from nexuscore.modules.payments.schemas import NewIntent
@@ -36,10 +37,14 @@ async def charge(ctx: Ctx, invoice_id: UUID, *, key: str, method_id: UUID | None
     """Charge an invoice to a saved card, the default one unless it is named; in the caller's transaction.
 
     The answer comes as `PaymentSucceeded` or `PaymentFailed`. The same `key` charges once; another is another try.
+    While somebody is paying the invoice otherwise, their payment is the answer.
     """
     method = await methods.get(ctx, method_id) if method_id else await methods.default(ctx)
     tried = f"charge:{key}"
-    payment = await intents.begin(ctx, NewIntent(invoice_id=invoice_id), tried, off_session=True)
+    try:
+        payment = await intents.begin(ctx, NewIntent(invoice_id=invoice_id), tried, off_session=True)
+    except PaymentInProgress:
+        return store.sure(await ctx.db.first(store.LIVE_OF, of_invoice=invoice_id))
     payment = await store.lock(ctx, payment.id)
     if payment.state not in ("pending", "failed") or payment.confirm_key == tried:
         return payment

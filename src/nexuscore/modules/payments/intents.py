@@ -180,7 +180,7 @@ async def _ready(ctx: Ctx, payment_id: UUID, key: str) -> tuple[Payment, int]:
         raise WrongState(state=payment.state, details={"state": payment.state})
     invoice = await invoices.get(ctx, payment.invoice_id)
     if not again:
-        payment = await store.change(ctx, payment, confirm_key=key, attempts=payment.attempts + 1)
+        payment = await store.change(ctx, payment, confirm_key=key, attempts=payment.attempts + 1, off_session=False)
     ctx.enqueue(Settle(payment_id=payment.id), delay=_NET)
     return payment, invoice.amount_due if invoice.state in PAYABLE else 0
 

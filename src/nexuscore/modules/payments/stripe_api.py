@@ -227,6 +227,7 @@ def _connected(app: App, name: str) -> "StripeClient":
 
     settings = app.settings[PaymentSettings]
     stripe.enable_telemetry = False
+    retries = 0 if app.kernel.env == "test" else 2  # of the SDK, which waits in between
     if name != FAKE:
         if settings.stripe_secret_key is None:
             raise NoProvider
@@ -237,7 +238,7 @@ def _connected(app: App, name: str) -> "StripeClient":
     else:
         client = stripe.RequestsClient(timeout=settings.timeout_s, session=_local_session())
         key, base = FAKE_KEY, settings.fake_base or f"{app.kernel.public_url}/dev/stripe"
-    return stripe.StripeClient(key, base_addresses={"api": base}, max_network_retries=2, http_client=client)
+    return stripe.StripeClient(key, base_addresses={"api": base}, max_network_retries=retries, http_client=client)
 
 
 def _local_session() -> Any:

@@ -2,7 +2,7 @@
 
 from nexuscore.modules.payments.fake import shapes
 from nexuscore.modules.payments.fake.account import Account, Object
-from nexuscore.modules.payments.fake.cards import BY_NUMBER, CARDS, TEXTS, Card
+from nexuscore.modules.payments.fake.cards import BY_FINGERPRINT, BY_NUMBER, CARDS, TEXTS, Card
 from nexuscore.modules.payments.fake.forms import Form, Refused, flag, known
 
 
@@ -37,7 +37,7 @@ def described(account: Account, data: Form) -> Object:
 
 def card_of(method: Object) -> Card:
     """The test card behind a method."""
-    return next(card for card in CARDS.values() if card.id.encode().hex()[-16:] == method["card"]["fingerprint"])
+    return BY_FINGERPRINT[method["card"]["fingerprint"]]
 
 
 def attach(account: Account, method: Object, customer: str) -> Object:

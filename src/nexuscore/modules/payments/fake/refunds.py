@@ -47,6 +47,7 @@ def end(account: Account, refund: Object, status: str) -> None:
 def answer_dispute(account: Account, dispute: Object, form: Form) -> Object:
     """POST /v1/disputes/{id}: as in Stripe's test mode, the evidence decides."""
     known(form, "dispute_update")
+    _check_open(dispute)
     text = form.get("evidence", {}).get("uncategorized_text")
     dispute["evidence"]["uncategorized_text"] = text
     if flag(form, "submit"):
@@ -60,8 +61,7 @@ def answer_dispute(account: Account, dispute: Object, form: Form) -> Object:
 
 def close(account: Account, dispute: Object, status: str = "lost") -> Object:
     """POST /v1/disputes/{id}/close gives in; a bank may decide otherwise."""
-    if dispute["status"] in ("won", "lost"):
-        raise Refused("This dispute is already closed.", code="dispute_already_closed")
+    _check_open(dispute)
     dispute["status"] = status
     if status == "won":
         charge = account.get("charge", dispute["charge"])
@@ -69,6 +69,11 @@ def close(account: Account, dispute: Object, status: str = "lost") -> Object:
         account.tell("charge.dispute.funds_reinstated", dispute)
     account.tell("charge.dispute.closed", dispute)
     return dispute
+
+
+def _check_open(dispute: Object) -> None:
+    if dispute["status"] in ("won", "lost"):
+        raise Refused("This dispute is already closed.", code="dispute_already_closed")
 
 
 def _charge(account: Account, form: Form) -> Object:

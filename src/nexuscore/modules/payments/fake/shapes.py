@@ -74,7 +74,7 @@ def _card(card: Card) -> Object:
         "display_brand": card.brand,
         "exp_month": 12,
         "exp_year": 2034,
-        "fingerprint": card.id.encode().hex()[-16:],
+        "fingerprint": card.fingerprint,
         "funding": "credit",
         "generated_from": None,
         "last4": card.number[-4:],
