@@ -24,6 +24,7 @@ from nexuscore.modules.invoices.errors import (
 from nexuscore.modules.invoices.lines import NewLine, NewLines, gst_of
 from nexuscore.modules.invoices.payments import Recorded, of_invoice, record_payment, record_refund, record_reversal
 from nexuscore.modules.invoices.postings import METHODS
+from nexuscore.modules.invoices.slots import Receipts
 from nexuscore.modules.invoices.states import finalise, issue, mark_uncollectible, void
 from nexuscore.modules.invoices.tables import CreditNote, Invoice, Payment
 from nexuscore.modules.invoices.tax import Treatment, treatment
@@ -43,6 +44,7 @@ __all__ = [
     "OverPayment",
     "OverRefund",
     "Payment",
+    "Receipts",
     "Recorded",
     "ReferenceReused",
     "Treatment",

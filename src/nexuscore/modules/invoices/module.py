@@ -1,11 +1,12 @@
 """The manifest: all that invoices add to an app."""
 
-from nexuscore.kernel.module import Module
+from nexuscore.kernel.module import Module, Slot
 from nexuscore.modules.invoices import events, jobs, permissions
 from nexuscore.modules.invoices.checks import CHECKS
 from nexuscore.modules.invoices.messages import MESSAGES
 from nexuscore.modules.invoices.routes import billing, returns, routes
 from nexuscore.modules.invoices.settings import InvoiceSettings
+from nexuscore.modules.invoices.slots import Receipts
 from nexuscore.modules.invoices.tables import Counter, CreditNote, Document, Invoice, Payment
 
 module = Module(
@@ -20,5 +21,6 @@ module = Module(
     workers=(jobs.make_document,),
     schedules=(jobs.announce_overdue,),
     permissions=permissions.ALL,
+    slots=(Slot(Receipts),),
     contributes=(*CHECKS, MESSAGES),
 )

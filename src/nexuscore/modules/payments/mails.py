@@ -5,6 +5,7 @@ from pathlib import Path
 from uuid import UUID
 
 from pydantic import Field
+from sqlalchemy import Text, bindparam, cast, select
 
 from nexuscore.kernel import i18n
 from nexuscore.kernel.ctx import Ctx
@@ -51,6 +52,15 @@ class Refunded(mail.Message, name="payments.refunded", subject="We sent you {amo
 
 
 MESSAGES = mail.Messages(Receipt, NotPaid, Refunded)
+_OURS = select(Payment.id).where(cast(Payment.id, Text) == bindparam("reference"))
+
+
+async def covers(ctx: Ctx, reference: str) -> bool:
+    """Whether the payment an invoice knows by this reference is one of ours, of which we send a receipt."""
+    return await ctx.db.first(_OURS, reference=reference) is not None
+
+
+RECEIPTS = invoices.Receipts(covers)
 
 
 _WAYS = {"card": "Card", "paynow": "PayNow", "bank_transfer": "Bank transfer", "cash": "Cash", "other": "Other"}

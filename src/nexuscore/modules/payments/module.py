@@ -5,7 +5,7 @@ from nexuscore.modules.payments import events, jobs, pages, permissions
 from nexuscore.modules.payments.checks import CHECKS
 from nexuscore.modules.payments.commands import commands
 from nexuscore.modules.payments.hooks import HANDLERS, STRIPE
-from nexuscore.modules.payments.mails import MESSAGES
+from nexuscore.modules.payments.mails import MESSAGES, RECEIPTS
 from nexuscore.modules.payments.provider import Provider
 from nexuscore.modules.payments.routes import routes
 from nexuscore.modules.payments.settings import FAKE, PaymentSettings
@@ -43,6 +43,6 @@ module = Module(
     schedules=(jobs.look_again, jobs.reconcile_daily),
     permissions=permissions.ALL,
     slots=(Slot(Provider),),
-    contributes=(MESSAGES, STRIPE, *HANDLERS, *CHECKS, Stripe("stripe"), Stripe(FAKE)),
+    contributes=(MESSAGES, RECEIPTS, STRIPE, *HANDLERS, *CHECKS, Stripe("stripe"), Stripe(FAKE)),
     commands=commands,
 )

@@ -12,7 +12,7 @@ from nexuscore.kernel.app import App
 from nexuscore.kernel.log import get_logger
 from nexuscore.kernel.money import Money
 from nexuscore.modules.payments.errors import NoProvider, PaymentFailed, ProviderRefused, ProviderUnavailable
-from nexuscore.modules.payments.fake.mounted import stand_in
+from nexuscore.modules.payments.fake.mounted import own_address, stand_in
 from nexuscore.modules.payments.provider import (
     Dispute,
     DisputeState,
@@ -200,7 +200,8 @@ class Stripe(Provider):
         except stripe.StripeError as error:
             if (error.http_status or 500) >= 500 or error.http_status == 409:  # 409: the same key is still at work
                 raise ProviderUnavailable from error
-            _log.warning("provider_refused", provider=self.name, status=error.http_status, code=error.code)
+            said = _log.info if error.http_status == 402 else _log.warning  # a decline is nobody's fault
+            said("provider_refused", provider=self.name, status=error.http_status, code=error.code)
             raise _Refused(error) from error
 
     def _client(self, app: App) -> "StripeClient":
@@ -237,7 +238,7 @@ def _connected(app: App, name: str) -> "StripeClient":
         client, key, base = _direct(app), FAKE_KEY, stand_in(app).base
     else:
         client = stripe.RequestsClient(timeout=settings.timeout_s, session=_local_session())
-        key, base = FAKE_KEY, settings.fake_base or f"{app.kernel.public_url}/dev/stripe"
+        key, base = FAKE_KEY, settings.fake_base or f"{own_address(app)}/dev/stripe"
     return stripe.StripeClient(key, base_addresses={"api": base}, max_network_retries=retries, http_client=client)
 
 

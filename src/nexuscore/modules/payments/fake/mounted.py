@@ -18,10 +18,18 @@ def stand_in(app: App) -> Stripe:
     """The stand-in of this process; in tests it is forgotten with the app."""
     found = _made.get(app)
     if found is None:
-        base = f"{app.kernel.public_url}/dev/stripe"
+        base = f"{own_address(app)}/dev/stripe"
         kept = Account() if app.kernel.env == "test" else Account.opened(app.kernel.data / "stripe_stand_in.json")
         found = _made[app] = Stripe(kept, base=base)
     return found
+
+
+def own_address(app: App) -> str:
+    """Where this installation is reached from this machine, also by a command that is not the server."""
+    kernel = app.kernel
+    if "public_url" in kernel.model_fields_set:
+        return kernel.public_url
+    return f"http://{'127.0.0.1' if kernel.host == '0.0.0.0' else kernel.host}:{kernel.port}"  # noqa: S104 - compared, not bound
 
 
 def secret(app: App) -> str:
@@ -39,7 +47,7 @@ def carry_soon(app: App) -> None:
 async def _carry(app: App) -> None:
     import httpx2  # heavy, and only for whoever tries things out
 
-    stripe, url = stand_in(app), f"{app.kernel.public_url}/hooks/stripe"
+    stripe, url = stand_in(app), f"{own_address(app)}/hooks/stripe"
     async with httpx2.AsyncClient(trust_env=False, timeout=10) as client:
         while (stripe.account.deliveries or stripe.account.later) and not app.stopping.is_set():
             stripe.pass_time()

@@ -33,6 +33,7 @@ async def test_an_invoice_is_paid_by_card(house: House, acme: Customer) -> None:
     (receipt,) = await mails_to(house, acme.owner.email, "payments.receipt")
     assert "109.00" in receipt.text
     assert paid["receipt"] in receipt.subject
+    assert await mails_to(house, acme.owner.email, "invoices.receipt") == [], "one receipt is enough"
     assert [fact.type for fact in await house.facts(PaymentInitiated, PaymentSucceeded)] == [
         "payment.initiated",
         "payment.completed",
