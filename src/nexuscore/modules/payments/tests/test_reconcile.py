@@ -105,5 +105,5 @@ async def test_another_amount_is_told_and_nothing_is_booked(house: House, acme: 
 def test_what_counts_as_a_difference(ours: str | None, theirs: str | None, expected: str | None) -> None:
     row: Any = SimpleNamespace(state=ours, amount=100, currency="SGD") if ours else None
     money = Money(100, "SGD")
-    told: Any = Intent("pi_1", theirs, money, money, datetime.now(UTC)) if theirs else None  # type: ignore[arg-type]  # a state
+    told: Any = Intent("pi_1", theirs, money, money, datetime.now(UTC)) if theirs else None  # type: ignore[arg-type]  # one of its states
     assert difference(Pair("payment", "pi_1", row, told)) == expected
