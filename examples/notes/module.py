@@ -1,6 +1,7 @@
 """The manifest: all that notes add to an app."""
 
 from examples.notes import events, jobs, permissions
+from examples.notes.pages import pages
 from examples.notes.routes import routes
 from examples.notes.tables import Note
 from nexuscore.kernel.module import Module
@@ -10,6 +11,7 @@ module = Module(
     package=__package__,
     tables=(Note,),
     routes=(routes,),
+    pages=(pages,),
     events=(events.NoteCreated, events.NoteChanged, events.NoteDeleted, events.NoteRestored),
     listeners=(jobs.count_words_of_new,),
     workers=(jobs.count_words,),

@@ -35,4 +35,8 @@ PROBES = {
     "change_note": _changed,
     "delete_note": _note,
     "restore_note": _deleted,
+    "create_note_page": _new,
+    "note_page": _note,
+    "change_note_page": _changed,
+    "delete_note_page": _note,
 }

@@ -1,5 +1,6 @@
 """The app as it ships: `app = compose(DEFAULT_MODULES)`."""
 
+from nexuscore.console.module import module as console
 from nexuscore.kernel.app import compose
 from nexuscore.kernel.module import Module
 from nexuscore.modules.audit.module import module as audit
@@ -18,6 +19,7 @@ from nexuscore.modules.webhooks.module import module as webhooks
 DEFAULT_MODULES: tuple[Module, ...] = (
     *(mail, identity, orgs, audit, webhooks, inbox),
     *(books, invoices, fees, usage, payments, plans),
+    console,
 )
 
 app = compose(DEFAULT_MODULES)

@@ -85,7 +85,7 @@ class Follower:
             case "text", "said":
                 for line in filter(None, map(str.strip, re.split(r"\n|…", block.text))):
                     assert line in self.said, f"{block}: {line!r} was not said, but:\n{self.said}"
-            case "python", kind if block.file == kind:
+            case "python" | "html", kind if block.file == kind:
                 path = self.folder / kind
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(block.text)

@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from nexuscore.kernel.app import App, compose
+from nexuscore.kernel.http.page_run import PageRoute
 from nexuscore.kernel.http.routes import Can, Public
 from nexuscore.kernel.http.run import CtxRoute
 from nexuscore.kernel.module import Module
@@ -70,6 +71,8 @@ class Operations:
     def maker(self, name: str) -> str | None:
         """For a list of one's own: the operation that adds to it, which is the POST at the same address."""
         here = self.routes[name]
+        if isinstance(here, PageRoute):
+            return None  # a page lists what the API's own list answers
         if here.declared.method != "GET" or here.dependant.path_params or self.is_platforms(name):
             return None
         made = (other for other, r in self.routes.items() if r.path == here.path and r.declared.method == "POST")

@@ -119,7 +119,8 @@ async def try_list(neighbours: Neighbours, route: CtxRoute, made_by: CtxRoute, p
 async def denied(call: Call, client: Client, *statuses: int, **headers: str) -> None:
     """The call is refused with one of these statuses; where something is not there, a list of it may be empty."""
     answer = await call.by(client, **headers)
-    if answer.status_code == 200 and 404 in statuses and answer.json().get("data") == []:
+    is_json = "json" in answer.headers.get("content-type", "")
+    if answer.status_code == 200 and 404 in statuses and is_json and answer.json().get("data") == []:
         call.empty.append(answer.text)
         return
     assert answer.status_code in statuses, f"{answer.status_code} instead of {statuses}: {answer.text}"

@@ -231,10 +231,13 @@ def _duplicates(modules: Sequence[Module]) -> list[str]:
         ("schedule", [(s.name, m.name) for m in modules for s in m.schedules]),
         ("listener", [(each.name, m.name) for m in modules for each in m.listeners]),
         ("permission", [(p.name, m.name) for m in modules for p in m.permissions]),
-        ("operation", [(_address(o), m.name) for m in modules for group in m.routes for o in group.operations]),
+        (
+            "operation",
+            [(_address(o), m.name) for m in modules for group in (*m.routes, *m.pages) for o in group.operations],
+        ),
         (
             "operation id",
-            [(o.endpoint.__name__, m.name) for m in modules for each in m.routes for o in each.operations],
+            [(o.endpoint.__name__, m.name) for m in modules for each in (*m.routes, *m.pages) for o in each.operations],
         ),
         (
             "command",

@@ -19,6 +19,7 @@ from nexuscore.kernel.http.auth import Authenticator
 from nexuscore.kernel.http.documents import Chapter
 from nexuscore.kernel.http.health import SEE_HEALTH
 from nexuscore.kernel.http.idempotency import StoredAnswer
+from nexuscore.kernel.http.pages import Around, Figures, Finder, Frame
 from nexuscore.kernel.jobs import Worker, every
 from nexuscore.kernel.module import Greeting, Module, Slot
 from nexuscore.kernel.queue import Listen, Tick, Ticked, run_tick
@@ -38,6 +39,8 @@ async def sweep(ctx: Ctx) -> None:
     await ctx.db.raw("SELECT nexus_event_partitions(3)")
 
 
+PAGES = (Slot(Frame, single=True), Slot(Around), Slot(Finder), Slot(Figures))
+
 kernel = Module(
     name="kernel",
     package=__package__,
@@ -46,7 +49,14 @@ kernel = Module(
     workers=(Worker(Listen, _listen), Worker(Tick, run_tick)),
     schedules=(sweep,),
     permissions=(SEE_HEALTH,),
-    slots=(Slot(Authenticator, single=True), Slot(Greeting), Slot(HealthCheck), Slot(AlertSender), Slot(Chapter)),
+    slots=(
+        Slot(Authenticator, single=True),
+        Slot(Greeting),
+        Slot(HealthCheck),
+        Slot(AlertSender),
+        Slot(Chapter),
+        *PAGES,
+    ),
     contributes=(
         HookSender(),
         PagerDutySender(),

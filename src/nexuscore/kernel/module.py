@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import typer
 
     from nexuscore.kernel.app import App
+    from nexuscore.kernel.http.pages import Pages
     from nexuscore.kernel.http.routes import Routes
 
 
@@ -54,6 +55,7 @@ class Module:
     settings: tuple[type[Settings], ...] = ()
     tables: tuple[type[Table], ...] = ()
     routes: tuple["Routes", ...] = ()
+    pages: tuple["Pages", ...] = ()
     events: tuple[type[Event], ...] = ()
     listeners: tuple[Listener, ...] = ()
     workers: tuple[Worker | Outcall[Any, Any, Any], ...] = ()
@@ -80,6 +82,16 @@ class Module:
     def locale(self) -> Path | None:
         """The folder of this module's catalogues, if it has any."""
         return self._beside("locale")
+
+    @property
+    def templates(self) -> Path | None:
+        """The folder of the templates of this module's pages, if it has any."""
+        return self._beside("templates")
+
+    @property
+    def assets(self) -> Path | None:
+        """The folder of the styles and scripts of this module's pages, if it has any."""
+        return self._beside("assets")
 
     def _beside(self, name: str) -> Path | None:
         place = self.folder / name if self.folder is not None else None

@@ -51,6 +51,7 @@ class Reply:
     headers: Headers = field(default_factory=list)
     stream: AsyncIterator[bytes] | None = None
     version: str = ""  # of the row that was loaded, see `conditional`
+    padded: bool = False  # of a random length besides: it may be packed, whoever it is for
 
     def header(self, name: str, value: str) -> "Reply":
         """Add a header; control characters are refused, so none can be smuggled in."""

@@ -22,6 +22,8 @@ from nexuscore.kernel.http.encoding import EncodingNotAcceptable, bears_secrets,
 from nexuscore.kernel.http.exchange import Exchange, client_ip
 from nexuscore.kernel.http.health import health_routes
 from nexuscore.kernel.http.load import Load, Overloaded
+from nexuscore.kernel.http.page_run import is_page, page_routes
+from nexuscore.kernel.http.pages import Frame
 from nexuscore.kernel.http.run import CtxRoute
 from nexuscore.kernel.http.sending import Send, Sent, begun, send_reply
 from nexuscore.kernel.log import (
@@ -124,6 +126,7 @@ class Edge:
         self._switch = Switch(routes)
         self._secret = frozenset(id(route) for route in routes if bears_secrets(route.declared.answer))
         self._document: dict[str, Any] | None = None
+        self._frames = app.fillers(Frame)  # type: ignore[type-abstract]  # asked for, not made
         settings = app.kernel
         self._deadlines = Deadlines()
         self._load = Load(settings.max_in_flight)
@@ -226,8 +229,11 @@ class Edge:
                 **_described(exchange),
                 exc_info=raised,
             )
+        error = error or InternalError()
+        if self._frames and is_page(exchange):
+            return self._frames[0].fail(exchange, error)
         return problem(
-            error or InternalError(),
+            error,
             locale=exchange.locale,
             request_id=exchange.request_id,
             instance=exchange.path,
@@ -337,7 +343,7 @@ def build(app: "App") -> Edge:
     for group in (*declared, health_routes, document_routes):
         prefix = "" if group.outside_api else API
         routes += [CtxRoute(app, operation, prefix) for operation in group.operations]
-    return Edge(app, routes)
+    return Edge(app, [*routes, *page_routes(app)])
 
 
 async def _lifespan(app: "App", receive: Any, send: Send) -> None:

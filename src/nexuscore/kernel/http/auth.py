@@ -22,11 +22,12 @@ DEVELOPMENT_USER = UUID("01890000-0000-7000-8000-000000000002")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks, in which organisation, in which language they want to be answered."""
+    """Who asks, in which organisation, in which language and by which clock they want to be answered."""
 
     actor: Actor = ANONYMOUS
     org: UUID | None = None
     locale: str | None = None
+    time_zone: str | None = None
 
 
 class Authenticator(ABC):
@@ -39,6 +40,10 @@ class Authenticator(ABC):
     def schemes(self) -> dict[str, dict[str, object]]:
         """The OpenAPI security schemes it understands."""
         return {"bearer": {"type": "http", "scheme": "bearer"}}
+
+    def form_token(self, app: "App", identity: Identity) -> str | None:
+        """What the forms of a browser session show with every change; None when no cookie says who asks."""
+        return None
 
 
 class DevelopmentToken(Authenticator):
@@ -53,6 +58,10 @@ class DevelopmentToken(Authenticator):
     def schemes(self) -> dict[str, dict[str, object]]:
         """Those of the module behind, or a bearer token."""
         return super().schemes() if self._behind is None else self._behind.schemes()
+
+    def form_token(self, app: "App", identity: Identity) -> str | None:
+        """That of the module behind."""
+        return None if self._behind is None else self._behind.form_token(app, identity)
 
     async def identify(self, app: "App", exchange: Exchange) -> Identity:
         """The development user, in the organisation the header names or the one there is."""

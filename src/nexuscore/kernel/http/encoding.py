@@ -101,6 +101,8 @@ def worth(reply: Reply, *, cookies: bool) -> bool:
     page for somebody known by a cookie, which other sites can ask for and which holds their form's token."""
     if reply.status in (204, 206, 304) or not packs(reply.media):
         return False
+    if reply.padded:
+        return True
     if cookies and reply.media.startswith("text/html"):
         return False
     for name, value in reply.headers:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from nexuscore.kernel.errors import MalformedRequest, PayloadTooLarge
 
@@ -32,6 +32,7 @@ class Exchange:
         "limit",
         "locale",
         "method",
+        "page",
         "path",
         "request_id",
         "route",
@@ -63,6 +64,7 @@ class Exchange:
         self.span: Span | None = None  # when traces are on
         self.etags_asked = ""  # as the caller wrote them
         self.also: list[tuple[bytes, bytes]] = []  # headers of the answer, whatever it will be
+        self.page: Any = None
         self._receive = receive
         self._body: bytes | None = None
 
@@ -76,6 +78,10 @@ class Exchange:
             return parse_qsl(text.decode("ascii"), keep_blank_values=True, errors="strict")
         except ValueError:
             raise MalformedRequest("The query string cannot be read.") from None
+
+    def use_query(self, pairs: list[tuple[str, str]]) -> None:
+        """Read these pairs instead of the query string that was sent."""
+        self.scope = {**self.scope, "query_string": urlencode(pairs).encode("ascii")}
 
     @property
     def cookies(self) -> dict[str, str]:

@@ -50,6 +50,11 @@ class SignedInPeople(Authenticator):
             "cookie": {"type": "apiKey", "in": "cookie", "name": cookies.SESSION},
         }
 
+    def form_token(self, app: App, identity: Identity) -> str | None:
+        """The token of the session, which the pages' own forms carry in a field."""
+        session = identity.actor.session
+        return None if session is None else cookies.csrf_token(app, session)
+
 
 async def _bearer(app: App, exchange: Exchange, given: str) -> Identity:
     scheme, _, token = given.partition(" ")
@@ -176,7 +181,7 @@ async def _identity(app: App, exchange: Exchange, state: SessionState) -> Identi
         agent=exchange.headers.get("user-agent"),
         facts=facts,
     )
-    return Identity(actor, org, state.locale)
+    return Identity(actor, org, state.locale, state.time_zone)
 
 
 @lru_cache(maxsize=1024)

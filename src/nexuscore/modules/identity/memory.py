@@ -59,6 +59,7 @@ class SessionState:
     user_id: UUID
     platform_role: str
     locale: str
+    time_zone: str
     org: UUID | None
     factors: int
     authenticated_at: datetime

@@ -9,6 +9,7 @@ from nexuscore.modules.identity import (
     jobs,
     oauth_routes,
     oauth_tables,
+    pages,
     passwords,
     permissions,
     profile,
@@ -17,6 +18,7 @@ from nexuscore.modules.identity import (
     way_routes,
     way_tables,
 )
+from nexuscore.modules.identity.around import Me
 from nexuscore.modules.identity.authenticator import SignedInPeople
 from nexuscore.modules.identity.bootstrap import BootstrapGreeting
 from nexuscore.modules.identity.commands import commands
@@ -89,7 +91,7 @@ module = Module(
         permissions.MANAGE_INVITES,
     ),
     slots=(Slot(Memberships, single=True), Slot(SmsSender, single=True)),
-    contributes=(SignedInPeople(), BootstrapGreeting(), MESSAGES),
+    contributes=(SignedInPeople(), BootstrapGreeting(), MESSAGES, Me()),
     routes=(
         routes.auth,
         routes.me,
@@ -100,6 +102,7 @@ module = Module(
         *way_routes.ALL,
         *oauth_routes.ALL,
     ),
+    pages=(pages.door,),
     workers=(
         accounts.send_verification,
         passwords.send_reset,

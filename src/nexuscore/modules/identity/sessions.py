@@ -52,6 +52,7 @@ _STATE = (
         Session.factors,
         User.platform_role,
         User.locale,
+        User.time_zone,
     )
     .join(User, User.id == Session.user_id)
     .where(User.state == "active", *_LIVE)
@@ -277,6 +278,7 @@ async def _seen(ctx: Ctx, row: Any) -> SessionState | None:
         user_id=row.user_id,
         platform_role=row.platform_role,
         locale=row.locale,
+        time_zone=row.time_zone,
         org=row.org_id,
         factors=len(set(row.factors)),
         authenticated_at=row.authenticated_at,

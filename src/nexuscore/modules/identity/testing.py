@@ -315,4 +315,6 @@ PROBES = {
     "suspend_user": _somebody({"reason": "probe"}),
     "restore_user": _somebody(state="suspended"),
     "change_platform_role": _somebody({"role": "moderator"}),
+    "prove_by_factor_page": _shown_passkey,
+    "prove_by_password_page": _sending({"password": PASSWORD}),
 }

@@ -1,0 +1,18 @@
+"""The manifest: all that the console's frame adds to an app."""
+
+from nexuscore.console import assets, kit, pages, tables
+from nexuscore.console.drafts import sweep_drafts
+from nexuscore.console.frame import ConsoleFrame
+from nexuscore.console.settings import ConsoleSettings
+from nexuscore.kernel.module import Module
+
+module = Module(
+    name="console",
+    package=__package__,
+    settings=(ConsoleSettings,),
+    tables=(tables.Draft,),
+    routes=(assets.routes,),
+    pages=(pages.pages, kit.pages),
+    schedules=(sweep_drafts,),
+    contributes=(ConsoleFrame(),),
+)

@@ -1,0 +1,239 @@
+"""Pages as a module's `pages.py` declares them: operations that answer HTML. `page_run.py` runs them.
+
+pages = Pages("/notes")
+
+@pages.get(title="Notes", nav=Nav("Build", icon="note"))
+async def notes_page(ctx: CanRead, query: ListQuery) -> View:
+    return View("notes.html", notes=await service.page(ctx, query))
+
+@pages.post(shows=notes_page)
+async def write_note_page(ctx: CanWrite, new: NewNote) -> Went:
+    note = await service.create(ctx, new)
+    return Went(f"/console/notes/{note.id}", say="The note is written.")
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from urllib.parse import urlencode
+
+from nexuscore.kernel.errors import NexusError
+from nexuscore.kernel.http.answers import Reply
+from nexuscore.kernel.http.exchange import Exchange
+from nexuscore.kernel.http.forms import Sent
+from nexuscore.kernel.http.routes import Operation, Routes
+from nexuscore.kernel.limits import Limit
+from nexuscore.kernel.paging import Listing
+
+if TYPE_CHECKING:
+    from nexuscore.kernel.ctx import Ctx
+    from nexuscore.kernel.http.page_run import PageRoute
+
+CONSOLE = "/console"
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Nav:
+    """A page's place in the navigation. `group` and the page's title are texts; within a group, `order` decides."""
+
+    group: str
+    icon: str = "dot"
+    order: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageOperation(Operation):
+    """One page, or one form's action, as its module declared it."""
+
+    title: str
+    nav: Nav | None
+    shows: Callable[..., Any] | None
+    outdoors: bool
+
+
+class Pages(Routes):
+    """A module's pages under one prefix of the console."""
+
+    def __init__(self, prefix: str, *, tag: str = "Pages") -> None:
+        super().__init__(CONSOLE + prefix, tag=tag, outside_api=True)
+
+    def get(self, path: str = "", **rest: Any) -> Callable[[F], F]:
+        """A page. `title` names it, `nav` places it in the navigation; `outdoors`, it is for before one signs in."""
+        return self._page("GET", path, **rest)
+
+    def post(self, path: str = "", **rest: Any) -> Callable[[F], F]:
+        """What a form does. `shows` is the page the form is on, which is shown again when something was wrong."""
+        return self._page("POST", path, **rest)
+
+    def _page(
+        self,
+        method: str,
+        path: str,
+        *,
+        title: str = "",
+        nav: Nav | None = None,
+        shows: Callable[..., Any] | None = None,
+        outdoors: bool = False,
+        errors: Sequence[type[NexusError]] = (),
+        max_body: int | None = None,
+        listing: Listing | None = None,
+        limit: Limit | Sequence[Limit] = (),
+    ) -> Callable[[F], F]:
+        def declare(endpoint: F) -> F:
+            self.operations.append(
+                PageOperation(
+                    method=method,
+                    path=self.prefix + path,
+                    tag=self.tag,
+                    endpoint=endpoint,
+                    answer=None,
+                    status=200,
+                    errors=tuple(errors),
+                    max_body=max_body,
+                    needs_key=False,
+                    unrepeatable="a form is sent by a person",
+                    replica=False,
+                    outside_api=True,
+                    listing=listing,
+                    limits=(limit,) if isinstance(limit, Limit) else tuple(limit),
+                    title=title,
+                    nav=nav,
+                    shows=shows,
+                    outdoors=outdoors,
+                )
+            )
+            return endpoint
+
+        return declare
+
+
+class View(Reply):
+    """A page to be drawn: one of the module's templates, and what it shows. JSON of a verb may be given as it is."""
+
+    __slots__ = ("template", "title", "values")
+
+    def __init__(self, template: str, *, title: str | None = None, status: int = 200, **values: Any) -> None:
+        super().__init__(status)
+        self.template = template
+        self.title = title
+        self.values = values
+
+
+class Went(Reply):
+    """Where to go after a form did its work, and what to tell there. `say` is a text of the catalogues."""
+
+    __slots__ = ("kind", "params", "say", "to")
+
+    def __init__(self, to: str, *, say: str = "", kind: Literal["done", "warning"] = "done", **params: object) -> None:
+        super().__init__(303)
+        self.to = to
+        self.say = say
+        self.kind = kind
+        self.params = params
+
+    @classmethod
+    def with_query(cls, to: str, **query: str) -> "Went":
+        """The same with a query of what is not empty."""
+        given = {name: value for name, value in query.items() if value}
+        return cls(f"{to}?{urlencode(given)}" if given else to)
+
+
+@dataclass(slots=True)
+class PageState:
+    """What a request for a page carries besides: what the browser sent for the frame, and the form, if there is one."""
+
+    query: dict[str, str]
+    route: "PageRoute | None" = None
+    path: dict[str, str] = field(default_factory=dict)
+    sent: Sent = field(default_factory=Sent)
+    at: str = ""
+
+
+class Frame(ABC):
+    """The slot for what draws pages; without a filler there are none."""
+
+    @abstractmethod
+    def enter(self, exchange: Exchange) -> None:
+        """Take from the browser what it says of itself: its language, its name."""
+
+    @abstractmethod
+    def form_holds(self, exchange: Exchange, token: str) -> bool:
+        """Whether a form of somebody who is not signed in came from a page that this browser was shown."""
+
+    @abstractmethod
+    async def draw(self, exchange: Exchange, route: "PageRoute", view: View) -> Reply:
+        """The page."""
+
+    @abstractmethod
+    def lead(self, exchange: Exchange, went: Went) -> Reply:
+        """The way to the next page."""
+
+    @abstractmethod
+    async def ask_who(self, exchange: Exchange, route: "PageRoute", error: NexusError, back: str) -> Reply:
+        """The way to the sign-in, or to proving it again, and from there back; a form's input is kept meanwhile."""
+
+    @abstractmethod
+    async def recall(self, exchange: Exchange, draft: str) -> Sent | None:
+        """The input that was kept."""
+
+    @abstractmethod
+    async def refuse(self, exchange: Exchange, error: NexusError) -> Reply:
+        """A page that says what went wrong, with the frame around it."""
+
+    @abstractmethod
+    def fail(self, exchange: Exchange, error: NexusError) -> Reply:
+        """The same when nothing works but this process."""
+
+
+class Around(ABC):
+    """The slot for what modules show around every page: `place` says where, `template` draws what `look` found."""
+
+    place: ClassVar[Literal["start", "end", "menu"]]
+    template: ClassVar[str]
+
+    @abstractmethod
+    async def look(self, ctx: "Ctx") -> dict[str, Any] | None:
+        """What the template needs, or None to show nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something a search found: what it is called, what kind of thing it is, where its page is."""
+
+    name: str
+    kind: str
+    href: str
+
+
+class Finder(ABC):
+    """The slot for modules whose things can be searched for by name."""
+
+    permission: ClassVar[str | None] = None
+
+    @abstractmethod
+    async def find(self, ctx: "Ctx", words: str) -> Sequence[Found]:
+        """At most a handful of things these words mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number of the dashboard with what it was lately: `series` is oldest first."""
+
+    name: str
+    value: str
+    series: Sequence[float] = ()
+    note: str = ""
+    href: str | None = None
+    order: int = 50
+
+
+class Figures(ABC):
+    """The slot for modules that know numbers worth seeing first."""
+
+    permission: ClassVar[str | None] = None
+
+    @abstractmethod
+    async def figures(self, ctx: "Ctx") -> Sequence[Figure]:
+        """The numbers now."""
