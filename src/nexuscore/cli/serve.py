@@ -15,6 +15,7 @@ from nexuscore.cli.reload import serve_reloading
 from nexuscore.kernel import log, process
 from nexuscore.kernel.errors import ConfigurationError
 from nexuscore.kernel.http.auth import DevelopmentToken, development_token
+from nexuscore.kernel.logfiles import LogFolder
 from nexuscore.kernel.settings import KernelSettings, load
 
 if TYPE_CHECKING:
@@ -92,7 +93,11 @@ def worker() -> None:
 
 def write_logs(settings: KernelSettings) -> None:
     """Send the log where and how the settings say."""
-    log.configure(level=settings.log_level, format="json" if _is_json(settings) else "text")
+    folder = None
+    if settings.log_folder is not None:
+        days, most = settings.log_archive_days, settings.log_keep_days
+        folder = LogFolder(settings.log_folder, archive_days=days, keep_days=most)
+    log.configure(level=settings.log_level, format="json" if _is_json(settings) else "text", folder=folder)
 
 
 def _is_json(settings: KernelSettings) -> bool:

@@ -26,6 +26,7 @@ from pydantic_core import to_json
 from structlog.typing import EventDict, FilteringBoundLogger
 
 from nexuscore.kernel import ids
+from nexuscore.kernel.logfiles import LogFolder
 from nexuscore.kernel.redaction import mask, redact, redact_fields
 
 __all__ = [
@@ -61,11 +62,14 @@ class _Output:
         self.stream: IO[Any] | None = None
         self.level = _LEVELS["info"]
         self.json = False
+        self.folder: LogFolder | None = None
         self.told: Callable[[str, str], None] | None = None
 
     def write(self, line: bytes) -> None:
         stream = self.stream or sys.stdout
         target: Any = getattr(stream, "buffer", stream)
+        if self.folder is not None:
+            self.folder.write(line)
         try:
             target.write(line.decode() if hasattr(target, "encoding") else line)
             target.flush()
@@ -79,9 +83,16 @@ _output = _Output()
 _Logger: Any = structlog.make_filtering_bound_logger("debug")
 
 
-def configure(*, level: str, format: Literal["json", "text"], stream: IO[Any] | None = None) -> None:
-    """Send all logs of the process to `stream` (standard output), those of libraries from WARNING up."""
-    _output.stream, _output.level, _output.json = stream, _LEVELS[level], format == "json"
+def configure(
+    *,
+    level: str,
+    format: Literal["json", "text"],
+    stream: IO[Any] | None = None,
+    folder: LogFolder | None = None,
+) -> None:
+    """Send all logs of the process to `stream` (standard output), and to `folder` if there is one; those of libraries
+    from WARNING up."""
+    _output.stream, _output.level, _output.json, _output.folder = stream, _LEVELS[level], format == "json", folder
     root = logging.getLogger()
     root.handlers[:] = [each for each in root.handlers if not isinstance(each, _FromLibraries)]
     root.addHandler(_FromLibraries())

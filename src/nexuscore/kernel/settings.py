@@ -359,6 +359,11 @@ class KernelSettings(Settings, prefix=""):
     log_format: Literal["auto", "json", "text"] = Field(
         default="auto", description="JSON lines or readable text; auto is JSON in production and text elsewhere."
     )
+    log_folder: Path | None = Field(
+        default=None, description="A folder to keep the log in too, a file a day; without it, standard output alone."
+    )
+    log_archive_days: int = Field(default=90, ge=1, description="After so many days a file of the log is packed,")
+    log_keep_days: int = Field(default=365, ge=1, description="and after so many deleted.")
     slow_request_ms: float = Field(
         default=1000, gt=0, description="A request or job that takes longer is logged as a warning."
     )
@@ -437,6 +442,8 @@ class KernelSettings(Settings, prefix=""):
 
     def refusals(self, env: Environment) -> Iterator[tuple[str, str]]:
         """Cross-field rules, and in production whatever would leave a door open."""
+        if self.log_keep_days < self.log_archive_days:
+            yield "log_keep_days", f"is {self.log_keep_days}, less than it takes to be packed ({self.log_archive_days})"
         if self.pool_min > self.pool_max:
             yield "pool_min", f"is {self.pool_min}, more than the pool may hold ({self.pool_max})"
         if self.database_pooler != "none" and self.database_direct_url is None:
