@@ -7,7 +7,7 @@ A module counts its own things with `counter`, `gauge` and `histogram`, made at 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -63,6 +63,7 @@ _query_seconds = counter("nexus_db_query_seconds", "Time spent waiting for their
 _pool = gauge("nexus_db_pool_connections", "Connections of the pool, by state: used or idle.", ["state"])
 _pool_limit = gauge("nexus_db_pool_limit", "Connections the pool may hold.")
 _pool_wait = counter("nexus_db_pool_wait_seconds", "Time spent waiting for a connection of the pool.")
+_limited = counter("nexus_http_limited", "Requests refused by a limit, by its name.", ["policy"])
 _cache = counter("nexus_cache_lookups", "Looks into the cache: hit or miss.", ["outcome"])
 _outside = counter("nexus_outside_calls", "Calls to others' servers: answered or failed.", ["to", "outcome"])
 _outside_seconds = histogram(
@@ -116,6 +117,12 @@ def count_error(code: str) -> None:
 def count_notice(notice: str) -> None:
     """Count a request that was worth a warning."""
     _notices.labels(notice).inc()
+
+
+def count_limited(policies: Iterable[str]) -> None:
+    """Count a request that limits of these names refused."""
+    for policy in policies:
+        _limited.labels(policy).inc()
 
 
 def observe_queries(count: int, seconds: float) -> None:

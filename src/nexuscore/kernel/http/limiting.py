@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from nexuscore.kernel import clock
+from nexuscore.kernel import clock, metrics
 from nexuscore.kernel.errors import RateLimitError
 from nexuscore.kernel.http.answers import Headers
 from nexuscore.kernel.http.auth import Identity
@@ -79,6 +79,7 @@ class Limiting:
             exchange.also += headers(limits, verdict)
         if not verdict.admitted:
             _note_proxy(exchange)
+            metrics.count_limited({limit.name for limit, _, _, standing in verdict.standings if standing.left <= 0})
             raise verdict.refused()
 
 

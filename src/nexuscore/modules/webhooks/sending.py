@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from pydantic_core import to_json
 from sqlalchemy import bindparam, func, select, update
 
-from nexuscore.kernel import clock
+from nexuscore.kernel import clock, metrics
 from nexuscore.kernel.app import App
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.outbound import Answer, Outbound, OutboundError
@@ -253,11 +253,18 @@ WHERE d.id = g.id AND d.attempts = g.number
 """
 
 
+_tries = metrics.counter(
+    "nexus_webhook_tries", "Tries of webhook deliveries, by outcome: delivered, or why not.", ["outcome"]
+)
+
+
 async def record(ctx: Ctx, batch: Batch, outcomes: list[Outcome]) -> None:
     """Write down every try, draw the endpoint's conclusions, and leave a successor for what is due next."""
     endpoint = await ctx.db.one(_LOCKED_ANYWAY, endpoint_id=batch.endpoint_id)
     rows = [_row(endpoint, item, outcome, ctx.now) for item, outcome in zip(batch.items, outcomes, strict=True)]
     await ctx.db.raw(_RECORD, *(list(column) for column in zip(*rows, strict=True)), batch.run, ctx.now)
+    for outcome in outcomes:
+        _tries.labels(outcome.error or "delivered").inc()
     real = [each for item, each in zip(batch.items, outcomes, strict=True) if not item.is_test]
     held_until = None
     if real and endpoint.state == "enabled" and not endpoint.is_deleted:
