@@ -1,7 +1,7 @@
 """The manifest: all that the platform's fee adds to an app."""
 
 from nexuscore.kernel.module import Module, Slot
-from nexuscore.modules.fees import events, jobs, permissions
+from nexuscore.modules.fees import events, permissions
 from nexuscore.modules.fees.routes import routes
 from nexuscore.modules.fees.tables import FeeChange, PlatformFee
 from nexuscore.modules.fees.variants import FeeVariant
@@ -13,7 +13,6 @@ module = Module(
     tables=(PlatformFee, FeeChange),
     routes=(routes,),
     events=(events.PlatformFeeChanged,),
-    listeners=(jobs.forget_the_old,),
     permissions=(permissions.READ, permissions.CHANGE),
     slots=(Slot(FeeVariant, single=True),),
 )

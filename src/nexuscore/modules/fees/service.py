@@ -11,6 +11,7 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy import Text, bindparam, cast, func, or_, select, update
 from sqlalchemy.orm import aliased
 
+from nexuscore.kernel import cache
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Json
 from nexuscore.kernel.money import Money
@@ -167,14 +168,14 @@ async def change(ctx: Ctx, change: FeeChangeIn) -> Configuration:
                 reason=change.reason,
             )
         )
-    await forget(ctx)
+    forget(ctx)
     return _configured(after)
 
 
-async def forget(ctx: Ctx) -> None:
-    """Forget all three reads."""
+def forget(ctx: Ctx) -> None:
+    """Forget all three reads with the commit, in every process; without one, nothing."""
     for key in KEYS:
-        await ctx.app.cache.delete(key)
+        cache.forget(ctx, key, everybodys=True)
 
 
 async def _for(ctx: Ctx, subject: UUID | None) -> Chosen:
@@ -198,7 +199,9 @@ async def _kept(ctx: Ctx, key: str, of: Callable[[Configuration], Any]) -> Any:
         return value
 
     try:
-        return await ctx.app.cache.remember(key, KEPT, make)
+        if ctx.db.forgets or ctx.db.lagging:  # what is read here is not for others, or older than what they know
+            return await make()
+        return await ctx.app.cache.remember(key, KEPT, make, early=0)
     except _OwnWriting as own:
         return own.value
 

@@ -70,7 +70,7 @@ async def test_all_three_are_the_new_ones_after_the_commit(committed_house: Hous
 
 
 async def test_a_change_that_is_taken_back_is_in_no_cache(committed_house: House) -> None:
-    """Without `_OwnWriting` the reader below kept 99.00 for an hour, and everybody paid it."""
+    """Without a look at `ctx.db.forgets` and `is_own` the reader below kept 99.00 for an hour; everybody paid it."""
     house = committed_house
 
     async def mistake() -> None:
@@ -92,7 +92,6 @@ async def test_who_reads_while_it_is_changed_does_not_keep_the_old_one(committed
         await service.change(changing, FeeChangeIn(fee_percentage=Decimal("12.50"), reason="x"))
         async with house.app.context() as reading:
             assert (await read_all(reading))[1] == "10.00"
-    await house.drain()
     async with house.app.context() as ctx:
         assert await read_all(ctx) == ("12.50", "12.50", "0.1250")
 
@@ -109,7 +108,6 @@ async def test_readers_and_changes_at_once_end_with_the_last_change(committed_ho
     readers = [asyncio.create_task(reader()) for _ in range(4)]
     for n in range(1, 16):
         await change(house, f"{n}.25")
-        await house.drain()
         async with house.app.context() as ctx:
             assert (await read_all(ctx))[0] == f"{n}.25"
     stop.set()
@@ -120,7 +118,6 @@ async def test_readers_and_changes_at_once_end_with_the_last_change(committed_ho
 async def concurrent_changes(house: House) -> int:
     """Ten at once: each is a version of its own."""
     await asyncio.gather(*(change(house, f"{n}.75") for n in range(10)))
-    await house.drain()
     async with house.app.context() as ctx:
         rows = await ctx.db.raw("SELECT version FROM core_platform_fee_history ORDER BY version")
         assert [row.version for row in rows] == list(range(1, len(rows) + 1))
