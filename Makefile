@@ -14,7 +14,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/run.stamp ## Start everything: database, API and workers
-	@$(BIN)/nexus serve $(ARGS)
+	@NEXUS_LIMITS="$${NEXUS_LIMITS-user=100000/h + 5000/min, anonymous=10000/h}" $(BIN)/nexus serve $(ARGS)
 
 test: .venv/dev.stamp ## Run the tests (ARGS="-k name" narrows them)
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)

@@ -23,7 +23,7 @@ from bench.figures import Figure, Target
 from bench.load import load, request
 from bench.pairs.main import TABLE, app
 from bench.row import Row, Run
-from bench.stage import ROOT, TOKEN, StageError, family, folder, free_port, running, wait_for
+from bench.stage import ROOT, TOKEN, WIDE, StageError, family, folder, free_port, running, wait_for
 from nexuscore.kernel import migrate, postgres
 from nexuscore.kernel.tables import APP_ROLE
 
@@ -146,7 +146,7 @@ async def _place() -> AsyncIterator[Place]:
             await connection.close()
             port = free_port()
             dsns = {"DATABASE_URL": database.dsn(user=APP_ROLE), "DATABASE_OWNER_URL": database.dsn()}
-            environment = {"PORT": str(port), "NEXUS_DEV_TOKEN": TOKEN, **dsns, **UNLIMITED}
+            environment = {"PORT": str(port), "NEXUS_DEV_TOKEN": TOKEN, **dsns, **UNLIMITED, **WIDE}
             with running([sys.executable, "-m", "bench.pairs.main"], environment) as server:
                 wait_for(server, port, "/health/ready")
                 yield Place(server, port, database, _member(port, dsns))

@@ -33,7 +33,8 @@ class RedisServer:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "dir": self._folder}
-        command = ["redis-server", *(str(word) for name, value in options.items() for word in (f"--{name}", value))]
+        program = _program() or "redis-server"
+        command = [program, *(str(word) for name, value in options.items() for word in (f"--{name}", value))]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until = time.monotonic() + READY_WITHIN
         while self.ask("PING") != b"+PONG\r\n":
@@ -69,9 +70,13 @@ class RedisServer:
             os.kill(self._process.pid, number)
 
 
+def _program() -> str | None:
+    return shutil.which("redis-server") or shutil.which("valkey-server")
+
+
 @pytest.fixture(scope="session")
 def _redis_of_the_run() -> Iterator[RedisServer]:
-    if shutil.which("redis-server") is None:
+    if _program() is None:
         if os.environ.get("CI") == "true":
             pytest.fail("redis-server is not installed")
         pytest.skip("redis-server is not installed")

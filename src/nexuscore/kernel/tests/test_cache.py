@@ -250,7 +250,7 @@ async def test_shortly_before_its_end_one_makes_it_anew_and_the_others_get_the_o
         now.advance(seconds=1)
         again = Maker("new")
         early = asyncio.create_task(cache.remember("rates", 60, again))
-        await again.started.wait()
+        await asyncio.wait_for(again.started.wait(), 5)
         assert await cache.remember("rates", 60, again) == "old", "nobody waits"
         again.may_end.set()
         assert await early == "new"

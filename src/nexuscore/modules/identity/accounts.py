@@ -16,13 +16,14 @@ from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import Fault, ValidationError
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.jobs import Job, worker
+from nexuscore.kernel.limits import address as address_key
 from nexuscore.modules.identity import mails, policy, single_use
 from nexuscore.modules.identity.emails import mailbox, normalise_email
 from nexuscore.modules.identity.errors import SecretInvalid
 from nexuscore.modules.identity.events import EmailVerified, UserRegistered
 from nexuscore.modules.identity.exchanges import begin, guard
 from nexuscore.modules.identity.hashing import make_hash
-from nexuscore.modules.identity.limits import Limit, address_key
+from nexuscore.modules.identity.limits import Limit
 from nexuscore.modules.identity.roles import first_role
 from nexuscore.modules.identity.schemas import EmailProof, NewAccount, Registration
 from nexuscore.modules.identity.settings import IdentitySettings

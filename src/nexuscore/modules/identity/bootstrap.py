@@ -13,6 +13,7 @@ from nexuscore.kernel.app import App
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import Fault, ValidationError
 from nexuscore.kernel.http.exchange import Exchange
+from nexuscore.kernel.limits import address as address_key
 from nexuscore.kernel.module import Greeting
 from nexuscore.modules.identity import mails, policy, single_use
 from nexuscore.modules.identity.directory import user as one_user
@@ -21,7 +22,7 @@ from nexuscore.modules.identity.errors import AccountExists
 from nexuscore.modules.identity.events import UserRegistered
 from nexuscore.modules.identity.exchanges import begin, guard
 from nexuscore.modules.identity.hashing import make_hash
-from nexuscore.modules.identity.limits import Limit, address_key
+from nexuscore.modules.identity.limits import Limit
 from nexuscore.modules.identity.people import FIRST_ADMIN, set_platform_role
 from nexuscore.modules.identity.schemas import Bootstrap
 from nexuscore.modules.identity.settings import IdentitySettings

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from nexuscore.kernel.db import Json
 from nexuscore.kernel.http import Page, Reply, Routes
+from nexuscore.kernel.limits import SIGN_IN
 from nexuscore.modules.identity import (
     cookies,
     factors,
@@ -50,7 +51,12 @@ auth = Routes("/auth", tag="Signing in")
 me = Routes("/me", tag="Second factors and passkeys")
 
 
-@auth.post("/second-factor", answer=SignedInOut, errors=(SecondFactorInvalid, SecretInvalid, AccountSuspended))
+@auth.post(
+    "/second-factor",
+    answer=SignedInOut,
+    errors=(SecondFactorInvalid, SecretInvalid, AccountSuspended),
+    priority="critical",
+)
 async def meet_challenge(exchange: Anybody, given: ChallengeProof) -> SignedInOut | ChallengeOut | Reply:
     """Answer the challenge of a sign-in with one second factor: the session begins. Every try counts."""
     return answered(exchange, await second_factor.answer(exchange, given))
@@ -64,7 +70,7 @@ async def ask_for_passkey(exchange: Anybody, given: ChallengeToMeet) -> PasskeyO
     return PasskeyOptions(public_key=await second_factor.ask_for_passkey(exchange, given.challenge))
 
 
-@auth.post("/passkey/options", answer=PasskeyOptions, errors=(PasskeysUnavailable,))
+@auth.post("/passkey/options", answer=PasskeyOptions, errors=(PasskeysUnavailable,), priority="critical")
 async def begin_passkey_sign_in(exchange: Anybody) -> Reply:
     """What to ask the browser for, to sign in by a passkey. A cookie binds it to this browser for five minutes."""
     options, browser = await passkey_sign_in.ask(exchange)
@@ -72,7 +78,14 @@ async def begin_passkey_sign_in(exchange: Anybody) -> Reply:
     return cookies.name_browser(exchange.app, Reply(200, body), browser)
 
 
-@auth.post("/passkey", answer=SignedInOut, errors=(PasskeyRefused, AccountSuspended), max_body=65_536)
+@auth.post(
+    "/passkey",
+    answer=SignedInOut,
+    errors=(PasskeyRefused, AccountSuspended),
+    max_body=65_536,
+    limit=SIGN_IN,
+    priority="critical",
+)
 async def sign_in_with_passkey(exchange: Anybody, given: PasskeySignIn) -> SignedInOut | ChallengeOut | Reply:
     """Sign in by a passkey: no name, no password, and no second factor, since the passkey is both."""
     return answered(exchange, await passkey_sign_in.sign_in(exchange, given))

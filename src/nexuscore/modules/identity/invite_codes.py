@@ -16,6 +16,7 @@ from nexuscore.kernel.db import Json
 from nexuscore.kernel.errors import AuthenticationError, Fault, NotFoundError, ValidationError
 from nexuscore.kernel.filters import equals
 from nexuscore.kernel.http.exchange import Exchange
+from nexuscore.kernel.limits import address as address_key
 from nexuscore.kernel.paging import Listing, PageQuery
 from nexuscore.kernel.tables import columns
 from nexuscore.modules.identity.directory import user as one_user
@@ -27,7 +28,7 @@ from nexuscore.modules.identity.events import (
     Unlocked,
 )
 from nexuscore.modules.identity.exchanges import begin, guard
-from nexuscore.modules.identity.limits import Limit, address_key
+from nexuscore.modules.identity.limits import Limit
 from nexuscore.modules.identity.people import set_platform_role
 from nexuscore.modules.identity.roles import RANK
 from nexuscore.modules.identity.settings import IdentitySettings

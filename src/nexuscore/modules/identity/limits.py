@@ -1,12 +1,12 @@
-"""How often something may be tried: counters in the database, so that every process counts together.
+"""How often something may be tried (a mailbox, a code): counters in the database, which commit with the facts about it.
 
-A counter is one atomic upsert. Call `count` in a short transaction that ends before slow work begins.
+How often a request may be sent is a limit of its operation (`nexuscore.kernel.limits`). A counter is an upsert: call
+`count` in a short transaction that ends before slow work begins.
 """
 
 import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import IPv4Address, ip_address
 
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import RateLimitError
@@ -72,18 +72,3 @@ async def require(ctx: Ctx, *limits: Limit) -> None:
 async def clear(ctx: Ctx, *limits: Limit) -> None:
     """Forget what was counted."""
     await ctx.db.raw(_CLEAR, [limit.key for limit in limits])
-
-
-def address_key(ip: str | None) -> str:
-    """What counts as one address: an IPv4 address, or the /64 an IPv6 subscriber is given."""
-    if ip is None:
-        return "unknown"
-    try:
-        address = ip_address(ip)
-    except ValueError:
-        return ip
-    if isinstance(address, IPv4Address):
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ip_address(int(address) >> 64 << 64))

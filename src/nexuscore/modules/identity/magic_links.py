@@ -6,11 +6,12 @@ from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import NexusError
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.jobs import Job, worker
+from nexuscore.kernel.limits import address as address_key
 from nexuscore.modules.identity import mails, single_use
 from nexuscore.modules.identity.directory import user as one_user, user_by_email
 from nexuscore.modules.identity.emails import mailbox, normalise_email
 from nexuscore.modules.identity.exchanges import begin, guard
-from nexuscore.modules.identity.limits import Limit, address_key
+from nexuscore.modules.identity.limits import Limit
 from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.sign_in import SignInStep, proceed
 from nexuscore.modules.identity.single_use import MAGIC_LINK, owner_of

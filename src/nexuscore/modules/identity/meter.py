@@ -6,10 +6,11 @@ from typing import Any
 
 from nexuscore.kernel import i18n
 from nexuscore.kernel.http.exchange import Exchange
+from nexuscore.kernel.limits import address as address_key
 from nexuscore.modules.identity import policy
 from nexuscore.modules.identity.exchanges import guard
 from nexuscore.modules.identity.hashing import Threads, normal
-from nexuscore.modules.identity.limits import Limit, address_key
+from nexuscore.modules.identity.limits import Limit
 from nexuscore.modules.identity.schemas import PasswordJudged, PasswordToJudge
 from nexuscore.modules.identity.settings import IdentitySettings
 

@@ -21,6 +21,7 @@ from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Json
 from nexuscore.kernel.errors import AuthenticationError, ConflictError, NexusError, NotFoundError
 from nexuscore.kernel.http.exchange import Exchange
+from nexuscore.kernel.limits import address as address_key
 from nexuscore.kernel.paging import Listing, PageQuery
 from nexuscore.kernel.tables import columns
 from nexuscore.modules.identity import single_use
@@ -28,7 +29,7 @@ from nexuscore.modules.identity.directory import user as one_user
 from nexuscore.modules.identity.emails import normalise_email
 from nexuscore.modules.identity.events import EmailVerified, ProviderLinked, ProviderUnlinked, UserRegistered
 from nexuscore.modules.identity.exchanges import begin, guard
-from nexuscore.modules.identity.limits import Limit, address_key
+from nexuscore.modules.identity.limits import Limit
 from nexuscore.modules.identity.oauth_schemas import LinkedOut
 from nexuscore.modules.identity.oauth_tables import LinkedAccount
 from nexuscore.modules.identity.providers import Provider, read_providers

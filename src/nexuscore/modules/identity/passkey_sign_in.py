@@ -10,16 +10,17 @@ from nexuscore.kernel.crypto import hash_token, new_token
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import NexusError
 from nexuscore.kernel.http.exchange import Exchange
+from nexuscore.kernel.limits import address as address_key
 from nexuscore.modules.identity import ceremonies, cookies, passkeys
 from nexuscore.modules.identity.directory import user as one_user
 from nexuscore.modules.identity.errors import PasskeyRefused
 from nexuscore.modules.identity.exchanges import begin, guard
 from nexuscore.modules.identity.factor_schemas import PasskeySignIn
 from nexuscore.modules.identity.factors import PASSKEY, VERIFIED
-from nexuscore.modules.identity.limits import Limit, address_key
+from nexuscore.modules.identity.limits import Limit
 from nexuscore.modules.identity.sessions import Opened
 from nexuscore.modules.identity.settings import IdentitySettings
-from nexuscore.modules.identity.sign_in import address_limit, fail, finish, refusal, whom
+from nexuscore.modules.identity.sign_in import fail, finish, refusal, whom
 
 
 async def ask(exchange: Exchange) -> tuple[dict[str, Any], str]:
@@ -34,7 +35,6 @@ async def ask(exchange: Exchange) -> tuple[dict[str, Any], str]:
 
 async def sign_in(exchange: Exchange, given: PasskeySignIn) -> Opened:
     """Sign in whoever's passkey signed the challenge of this browser. Nothing says which part of it was wrong."""
-    await guard(exchange, address_limit(exchange.app.settings[IdentitySettings], exchange.ip))
     browser = cookies.browser_of(exchange.app, exchange)
     async with begin(exchange) as ctx:
         outcome = await _decide(ctx, given, browser)

@@ -8,6 +8,7 @@ from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import AuthenticationError
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.jobs import Job, worker
+from nexuscore.kernel.limits import address as address_key
 from nexuscore.modules.identity import devices, mails, policy, sessions, single_use
 from nexuscore.modules.identity.directory import user as one_user, user_by_email
 from nexuscore.modules.identity.emails import mailbox, normalise_email
@@ -21,7 +22,7 @@ from nexuscore.modules.identity.events import (
 from nexuscore.modules.identity.exchanges import begin, guard
 from nexuscore.modules.identity.factors import factors_of
 from nexuscore.modules.identity.hashing import make_hash, verify
-from nexuscore.modules.identity.limits import Limit, address_key, clear
+from nexuscore.modules.identity.limits import Limit, clear
 from nexuscore.modules.identity.schemas import PasswordChange, PasswordReset
 from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.sign_in import account_limits, fail, failures, whom

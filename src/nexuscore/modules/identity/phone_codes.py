@@ -15,11 +15,12 @@ from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import AuthenticationError, ConflictError, Fault, NexusError, ValidationError
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.jobs import Job, worker
+from nexuscore.kernel.limits import address as address_key
 from nexuscore.modules.identity import single_use, texts
 from nexuscore.modules.identity.errors import SecretInvalid
 from nexuscore.modules.identity.events import PhoneVerified, UserRegistered
 from nexuscore.modules.identity.exchanges import begin, guard
-from nexuscore.modules.identity.limits import Limit, address_key
+from nexuscore.modules.identity.limits import Limit
 from nexuscore.modules.identity.roles import first_role
 from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.sign_in import SignInStep, proceed

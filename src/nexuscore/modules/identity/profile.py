@@ -12,6 +12,7 @@ from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import Fault, ValidationError
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.jobs import Job, worker
+from nexuscore.kernel.limits import address as address_key
 from nexuscore.modules import mail
 from nexuscore.modules.identity import api_keys, factors, mails, sessions, single_use
 from nexuscore.modules.identity.directory import user as one_user, user_by_email
@@ -25,7 +26,7 @@ from nexuscore.modules.identity.events import (
     UserChanged,
 )
 from nexuscore.modules.identity.exchanges import begin, guard
-from nexuscore.modules.identity.limits import Limit, address_key
+from nexuscore.modules.identity.limits import Limit
 from nexuscore.modules.identity.memory import memory
 from nexuscore.modules.identity.oauth_tables import LinkedAccount
 from nexuscore.modules.identity.schemas import Me, MeChange

@@ -8,6 +8,7 @@ from fastapi import Query
 from nexuscore.kernel.ctx import Ctx, RowCtx
 from nexuscore.kernel.db import Json
 from nexuscore.kernel.http import Can, Exchange, Page, PageQuery, Public, Reply, Routes, SignedIn
+from nexuscore.kernel.limits import SIGN_IN
 from nexuscore.modules.identity import (
     accounts,
     bootstrap,
@@ -117,13 +118,19 @@ async def resend_verification(exchange: Anybody, again: RegistrationAgain) -> No
     await accounts.resend(exchange, again.registration)
 
 
-@auth.post("/sign-in", answer=SignedInOut | ChallengeOut, errors=(InvalidCredentials, AccountSuspended))
+@auth.post(
+    "/sign-in",
+    answer=SignedInOut | ChallengeOut,
+    errors=(InvalidCredentials, AccountSuspended),
+    limit=SIGN_IN,
+    priority="critical",
+)
 async def sign_in_with_password(exchange: Anybody, given: Credentials) -> SignedInOut | ChallengeOut | Reply:
     """Sign in by e-mail and password. With a second factor set up, the answer is a challenge and no token."""
     return answered(exchange, await sign_in.with_password(exchange, given))
 
 
-@auth.post("/refresh", answer=SignedInOut, errors=(InvalidToken,))
+@auth.post("/refresh", answer=SignedInOut, errors=(InvalidToken,), priority="critical")
 async def refresh_tokens(ctx: Annotated[Ctx, Public("the refresh token says who")], given: Refresh) -> SignedInOut:
     """Trade a refresh token for a new pair. It works once; a second use ends the session."""
     opened = await sessions.refresh(ctx, given.refresh_token)

@@ -12,13 +12,14 @@ from nexuscore.kernel.access import Actor
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import AuthenticationError, NexusError
 from nexuscore.kernel.http.exchange import Exchange
+from nexuscore.kernel.limits import address as address_key
 from nexuscore.modules.identity import ceremonies, factors, limits, passkeys, recovery_codes, sessions, single_use, totp
 from nexuscore.modules.identity.directory import user as one_user
 from nexuscore.modules.identity.errors import SecondFactorInvalid, SecondFactorOff, SecretInvalid
 from nexuscore.modules.identity.exchanges import begin, guard
 from nexuscore.modules.identity.factor_schemas import ChallengeProof, Proof
 from nexuscore.modules.identity.factors import PASSKEY, RECOVERY_CODE, TOTP
-from nexuscore.modules.identity.limits import Limit, address_key
+from nexuscore.modules.identity.limits import Limit
 from nexuscore.modules.identity.passwords import note_fresh
 from nexuscore.modules.identity.sessions import Opened
 from nexuscore.modules.identity.settings import IdentitySettings

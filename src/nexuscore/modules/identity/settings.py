@@ -66,7 +66,9 @@ class IdentitySettings(Settings, prefix="identity"):
         0, ge=0, le=2_000, description="A failed sign-in answers no sooner; raise it above old bcrypt hashes' time."
     )
 
-    sign_in_per_minute: int = Field(5, ge=1, description="Sign-ins tried per minute, per account and per address.")
+    sign_in_per_minute: int = Field(
+        5, ge=1, description="Sign-ins tried per minute and account; an address has the limit sign_in."
+    )
     sign_in_failures_per_day: int = Field(100, ge=1, description="Failed sign-ins per account and day, at most.")
     register_per_hour: int = Field(20, ge=1, description="Registrations per hour, per address.")
     mails_per_hour: int = Field(5, ge=1, description="Mails with links or codes per hour, per mailbox.")

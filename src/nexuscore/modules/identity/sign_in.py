@@ -23,7 +23,7 @@ from nexuscore.modules.identity.events import SignInChallenged, SignInFailed
 from nexuscore.modules.identity.exchanges import begin
 from nexuscore.modules.identity.factors import factors_of
 from nexuscore.modules.identity.hashing import Verdict, verify
-from nexuscore.modules.identity.limits import Exceeded, Limit, address_key
+from nexuscore.modules.identity.limits import Exceeded, Limit
 from nexuscore.modules.identity.schemas import Credentials
 from nexuscore.modules.identity.sessions import Opened
 from nexuscore.modules.identity.settings import IdentitySettings
@@ -58,13 +58,8 @@ def account_limits(settings: IdentitySettings, whom: str) -> list[Limit]:
 
 
 def failures(settings: IdentitySettings, whom: str) -> Limit:
-    """The wider limit of an account, which a success clears; the address's count is never cleared."""
+    """The wider limit of an account, which a success clears; what its address may is not cleared."""
     return Limit("sign_in", whom, settings.sign_in_failures_per_day, timedelta(days=1))
-
-
-def address_limit(settings: IdentitySettings, ip: str | None) -> Limit:
-    """How often one address may try to sign in, whoever it says it is."""
-    return Limit("sign_in_from", address_key(ip), settings.sign_in_per_minute, timedelta(minutes=1))
 
 
 def whom(user: User) -> str:
@@ -79,7 +74,7 @@ async def with_password(exchange: Exchange, given: Credentials) -> SignInStep:
     email = normalise_email(given.email)
     account = mailbox(email)
     async with begin(exchange) as ctx:
-        exceeded = await limits.count(ctx, *account_limits(settings, account), address_limit(settings, exchange.ip))
+        exceeded = await limits.count(ctx, *account_limits(settings, account))
         found = await ctx.db.first(_BY_EMAIL, address=email)
         _note_exceeded(ctx, exceeded, account, found)
     if exceeded is not None:

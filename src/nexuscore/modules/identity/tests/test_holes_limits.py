@@ -16,6 +16,7 @@ def settings() -> dict[str, str]:
     return {
         **QUICK,
         "NEXUS_IDENTITY_SIGN_IN_PER_MINUTE": "5",
+        "NEXUS_LIMITS": "off, sign_in=5/min",
         "NEXUS_IDENTITY_SIGN_IN_FAILURES_PER_DAY": "8",
         "NEXUS_TRUSTED_PROXIES": "10.0.0.0/8",
     }

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given as drawn, settings as examples, strategies as st
 
+from nexuscore.kernel.limits import address as address_key
 from nexuscore.kernel.testing import House
 from nexuscore.modules.identity.bootstrap import BootstrapGreeting
 from nexuscore.modules.identity.events import PasswordChanged, SessionRevoked
-from nexuscore.modules.identity.limits import address_key
 from nexuscore.modules.identity.testing import PASSWORD, QUICK, account, mails_to, person, token_in, visitor
 
 pytestmark = pytest.mark.anyio

@@ -1,0 +1,1 @@
+"""An app of gates, for the rows about limits and load."""
