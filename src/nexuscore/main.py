@@ -13,12 +13,13 @@ from nexuscore.modules.mail.module import module as mail
 from nexuscore.modules.orgs.module import module as orgs
 from nexuscore.modules.payments.module import module as payments
 from nexuscore.modules.plans.module import module as plans
+from nexuscore.modules.quotes.module import module as quotes
 from nexuscore.modules.usage.module import module as usage
 from nexuscore.modules.webhooks.module import module as webhooks
 
 DEFAULT_MODULES: tuple[Module, ...] = (
     *(mail, identity, orgs, audit, webhooks, inbox),
-    *(books, invoices, fees, usage, payments, plans),
+    *(books, invoices, quotes, fees, usage, payments, plans),
     console,
 )
 

@@ -160,6 +160,8 @@ class _Writer:
         category = self.into(name, of=place)
         self.text("ID", "NG" if self.unregistered else _CODES[code], category)
         self.text("Percent", self.rate if code == "SR" else "0", category)
+        if name == "TaxCategory" and code == "ES":
+            self.text("TaxExemptionReason", "Exempt supply", category)
         self.text("ID", "GST", self.into("TaxScheme", of=category))
 
     def totals(self, subtotal: int, total: int) -> None:

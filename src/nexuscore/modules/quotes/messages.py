@@ -1,0 +1,19 @@
+"""The mail with which a quote goes out."""
+
+from pathlib import Path
+
+from nexuscore.modules import mail
+
+
+class QuoteOffered(
+    mail.Message, name="quotes.quote", subject="Quote {number} of {total}", folder=Path(__file__).parent / "mails"
+):
+    """To whoever is quoted."""
+
+    number: str
+    total: str
+    until: str
+    organisation: str
+
+
+MESSAGES = mail.Messages(QuoteOffered)
