@@ -11,6 +11,7 @@ from nexuscore.modules.invoices.credit_notes import credit
 from nexuscore.modules.invoices.drafts import change, draft, get, lock, of_source, organisation_of
 from nexuscore.modules.invoices.errors import (
     AlreadyPaid,
+    GstInSgd,
     InvoiceVoid,
     MoneyReceived,
     NotDraft,
@@ -33,6 +34,7 @@ __all__ = [
     "METHODS",
     "AlreadyPaid",
     "CreditNote",
+    "GstInSgd",
     "Invoice",
     "InvoiceVoid",
     "MoneyReceived",

@@ -13,6 +13,7 @@ from nexuscore.kernel.db import Json
 from nexuscore.kernel.http import Can, Page, PageQuery, Routes
 from nexuscore.kernel.paging import Listing
 from nexuscore.kernel.tables import columns
+from nexuscore.modules.invoices import GstInSgd
 from nexuscore.modules.quotes import service, tariffs
 from nexuscore.modules.quotes.errors import (
     NoSuchPrice,
@@ -95,14 +96,16 @@ async def list_all_quotes(ctx: CanManage, query: Annotated[QuoteQuery, Query()])
         return await everywhere.db.page(_LISTED, query)
 
 
-@billing.post("", answer=QuoteOut, status=201, errors=(NoSuchPrice,), needs_key=True)
+@billing.post("", answer=QuoteOut, status=201, errors=(NoSuchPrice, GstInSgd), needs_key=True)
 async def draft_quote(ctx: CanManage, new: NewQuote) -> QuoteOut:
     """Write a quote for an organisation at the prices that hold now."""
     async with ctx.in_org(new.org_id) as there:
         return await _shown(there, await service.draft(there, new))
 
 
-@billing.post("/{quote_id}/versions", answer=QuoteOut, status=201, errors=(NoSuchPrice, QuoteClosed), needs_key=True)
+@billing.post(
+    "/{quote_id}/versions", answer=QuoteOut, status=201, errors=(NoSuchPrice, QuoteClosed, GstInSgd), needs_key=True
+)
 async def revise_quote(ctx: CanManage, quote_id: UUID, offer: NewOffer) -> QuoteOut:
     """Offer something else: a new version, to be sent again."""
     async with _theirs(ctx, quote_id) as there:

@@ -206,6 +206,8 @@ async def _offer(ctx: Ctx, quote: Quote, revision: int, offer: NewOffer) -> Quot
     table = await tariffs.newest(ctx, offer.table)
     lines = [_line(tariffs.item_of(table, line.item), line.quantity, table.currency) for line in offer.lines]
     place, code, rate = await _tax(ctx, quote, offer.place)
+    if code == "SR" and table.currency != "SGD":
+        raise invoices.GstInSgd  # now, not when somebody has accepted it
     priced = pricing.price(
         [line["amount"] for line in lines],
         table.currency,

@@ -56,7 +56,7 @@ async def _acceptance(house: House, client: Client) -> Made:
 
 def _any(state: str, body: Any = None, **query: Any) -> Probe:
     async def probe(house: House, client: Client) -> Made:
-        acme = await customer(house)
+        acme = await customer(house, gst_registered=False, gst_number=None)
         path = {"quote_id": str(await quote_in(house, acme.org.id, state)), **query}
         if state in ("accepted", "invoiced"):
             accepted = await acme.owner.client.post(
@@ -84,7 +84,8 @@ def _key() -> dict[str, str]:
 
 async def _new(house: House, client: Client) -> Made:
     await publish_prices(house)
-    return {}, {**OFFER, "org_id": str((await customer(house)).org.id)}
+    plain = await customer(house, gst_registered=False, gst_number=None)
+    return {}, {**OFFER, "org_id": str(plain.org.id)}
 
 
 async def _prices(house: House, client: Client) -> Made:

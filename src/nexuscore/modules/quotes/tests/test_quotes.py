@@ -128,6 +128,8 @@ async def test_in_singapore_the_tax_is_gst(house: House, vln: Customer) -> None:
     sgd = {**AUDITS, "name": "local", "currency": "SGD"}
     await send(root, "/billing/price-tables", sgd)
     acme = await customer(house)
+    foreign = await send(root, "/billing/quotes", {**OFFER, "org_id": str(acme.org.id), "place": None})
+    assert (foreign.status_code, foreign.json()["error_code"]) == (400, "gst_needs_sgd")
     quote = await offered(root, acme, table="local", place=None)
     version = quote["versions"][0]
     assert (version["place"], version["tax_code"], version["tax"]) == ("SG", "SR", 228_375)
