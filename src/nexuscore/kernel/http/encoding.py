@@ -20,7 +20,7 @@ from nexuscore.kernel.http.answers import Reply
 CODINGS = ("zstd", "br", "gzip")  # in our order, among what a caller likes equally
 LEAST = 1024  # bytes: below, the headers cost more than is saved
 _BIG = 128 * 1024  # bytes: from here on another thread packs, so that nobody waits
-_ZSTD, _BROTLI, _GZIP = 1, 1, 1  # levels: see bench/rows/packing.py
+_ZSTD, _BROTLI, _GZIP = 1, 1, 1  # levels: see bench/rows/sight.py
 
 _ELEMENT = re.compile(r"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:\s*;\s*[qQ]=(?P<q>0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?")
 _PACKS = re.compile(
