@@ -1,6 +1,5 @@
 """What notes do on the side."""
 
-from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import bindparam, update
@@ -40,4 +39,4 @@ async def count_words(ctx: Ctx, job: CountWords) -> None:
 async def empty_the_bin(ctx: Ctx) -> None:
     """Remove for good what has been in the bin for 30 days."""
     async with ctx.across_orgs("the bin is emptied for everybody") as everywhere:
-        await everywhere.db.execute(_EMPTY, before=ctx.now - timedelta(days=30))
+        await everywhere.db.execute(_EMPTY, before=ctx.now - service.KEPT)

@@ -7,7 +7,7 @@ from fastapi import Query
 
 from examples.notes import service
 from examples.notes.permissions import READ, WRITE
-from examples.notes.schemas import NewNote, NoteChange, NoteOut
+from examples.notes.schemas import DELETED_1, NewNote, NoteChange, NoteInBin, NoteOut
 from examples.notes.tables import Note
 from nexuscore.kernel.ctx import Ctx, RowCtx
 from nexuscore.kernel.db import Json
@@ -45,10 +45,10 @@ async def change_note(ctx: CanWriteNote, change: NoteChange) -> Note:
     return await service.change(ctx, ctx.row, change)
 
 
-@routes.delete("/{note_id}")
-async def delete_note(ctx: CanWriteNote) -> None:
+@routes.delete("/{note_id}", answer=NoteInBin, status=200, older=(DELETED_1,))
+async def delete_note(ctx: CanWriteNote) -> NoteInBin:
     """Move a note to the bin, from where it can be restored for 30 days."""
-    await service.delete(ctx, ctx.row)
+    return await service.delete(ctx, ctx.row)
 
 
 @routes.post("/{note_id}/restore", answer=NoteOut)

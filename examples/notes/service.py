@@ -1,12 +1,13 @@
 """What can be done with notes."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, insert, select, update
 
 from examples.notes.events import NoteChanged, NoteCreated, NoteDeleted, NoteRestored
-from examples.notes.schemas import NewNote, NoteChange, NoteOut
+from examples.notes.schemas import NewNote, NoteChange, NoteInBin, NoteOut
 from examples.notes.tables import Note
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Json
@@ -14,6 +15,7 @@ from nexuscore.kernel.filters import has
 from nexuscore.kernel.paging import Listing, PageQuery
 from nexuscore.kernel.tables import columns, restore as restored, soft_delete
 
+KEPT = timedelta(days=30)
 NOTES = Listing(
     select(*columns(Note, NoteOut.model_fields)),
     by=Note.id,
@@ -55,10 +57,11 @@ async def change(ctx: Ctx, note: Note, change: NoteChange) -> Note:
     return changed
 
 
-async def delete(ctx: Ctx, note: Note) -> None:
+async def delete(ctx: Ctx, note: Note) -> NoteInBin:
     """Move a note to the bin."""
     await ctx.db.one(_DELETE, note_id=note.id)
     ctx.emit(NoteDeleted(note_id=note.id))
+    return NoteInBin(id=note.id, title=note.title, removed_at=ctx.now + KEPT)
 
 
 async def restore(ctx: Ctx, note_id: UUID) -> Note:

@@ -23,10 +23,11 @@ from nexuscore.kernel.database import Database
 from nexuscore.kernel.db import Scope
 from nexuscore.kernel.errors import ConfigurationError
 from nexuscore.kernel.events import Event, Listener
-from nexuscore.kernel.http.asgi import API, build
+from nexuscore.kernel.http.asgi import build
 from nexuscore.kernel.http.auth import Authenticator, DevelopmentToken
 from nexuscore.kernel.http.routes import Operation
 from nexuscore.kernel.http.run import CtxRoute
+from nexuscore.kernel.http.versions import Version, Versions, serves
 from nexuscore.kernel.jobs import Outcall, Schedule, Worker
 from nexuscore.kernel.limits import HOUSE, Limit, Limits
 from nexuscore.kernel.module import Module, in_order
@@ -44,7 +45,8 @@ OUR_COMMANDS = (
 class App:
     """A composed app. As an ASGI application it serves; `context` runs a verb outside a request."""
 
-    def __init__(self, modules: Sequence[Module], settings: Loaded) -> None:
+    def __init__(self, modules: Sequence[Module], settings: Loaded, versions: Versions | None = None) -> None:
+        self.versions = versions or Versions()
         self.modules = tuple(modules)
         self.settings = settings
         self.kernel = settings[KernelSettings]
@@ -84,8 +86,12 @@ class App:
 
     @property
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document of every operation."""
-        return self._asgi.openapi()
+        """The OpenAPI document of every operation of the newest version."""
+        return self.openapi_of(self.versions.current())
+
+    def openapi_of(self, version: Version) -> dict[str, Any]:
+        """The OpenAPI document of one version."""
+        return self._asgi.openapi(version)
 
     @property
     def database(self) -> Database:
@@ -192,11 +198,13 @@ def database_url(settings: KernelSettings) -> str:
     return settings.database_url.get_secret_value()
 
 
-def compose(modules: Iterable[Module], *, settings: Loaded | None = None) -> App:
+def compose(modules: Iterable[Module], *, settings: Loaded | None = None, versions: Sequence[Version] = ()) -> App:
     """The app these modules make, or one `ConfigurationError` that names every fault."""
+    of_api = Versions(versions)
     placed = [_placed(module) for module in (kernel, *modules)]
     ordered, faults = in_order(placed)
-    faults += _duplicates(ordered)
+    faults += _duplicates(ordered, of_api)
+    faults += of_api.faults()
     faults += _slot_faults(ordered)
     _refuse(faults)
     classes: list[type[Settings]] = [KernelSettings, *(cls for module in ordered for cls in module.settings)]
@@ -204,7 +212,7 @@ def compose(modules: Iterable[Module], *, settings: Loaded | None = None) -> App
     _refuse(_limit_faults(ordered, changes(loaded[KernelSettings])))
     if loaded[KernelSettings].env == "production" and not _fills(ordered, Authenticator):
         _refuse(["no module says who is asking, and the development token is not for production: add one"])
-    return App(ordered, loaded)
+    return App(ordered, loaded, of_api)
 
 
 def _refuse(faults: list[str]) -> None:
@@ -223,21 +231,26 @@ def _placed(module: Module) -> Module:
     return module if file is None else replace(module, folder=Path(file).parent)
 
 
-def _duplicates(modules: Sequence[Module]) -> list[str]:
+def _duplicates(modules: Sequence[Module], versions: Versions) -> list[str]:
     faults = []
+    operations = [
+        (operation, version, module.name)
+        for module in modules
+        for group in (*module.routes, *module.pages)
+        for operation in group.operations
+        for version in ((None,) if operation.outside_api else versions.all)
+        if version is None or serves(operation, version.number)
+    ]
     for what, names in (
         ("event type", [(e.type, m.name) for m in modules for e in m.events]),
         ("job", [(w.job.name, m.name) for m in modules for w in m.workers]),
         ("schedule", [(s.name, m.name) for m in modules for s in m.schedules]),
         ("listener", [(each.name, m.name) for m in modules for each in m.listeners]),
         ("permission", [(p.name, m.name) for m in modules for p in m.permissions]),
-        (
-            "operation",
-            [(_address(o), m.name) for m in modules for group in (*m.routes, *m.pages) for o in group.operations],
-        ),
+        ("operation", [(_address(operation, version), name) for operation, version, name in operations]),
         (
             "operation id",
-            [(o.endpoint.__name__, m.name) for m in modules for each in (*m.routes, *m.pages) for o in each.operations],
+            [(_operation_id(operation, version, versions), name) for operation, version, name in operations],
         ),
         (
             "command",
@@ -278,9 +291,14 @@ def _limit_faults(modules: Sequence[Module], changed: Mapping[str, str]) -> list
     return faults + [f"NEXUS_LIMITS names {name!r}, which nobody declares; there are {names}" for name in unknown]
 
 
-def _address(operation: Operation) -> str:
-    path = re.sub(r"{[^}]*}", "{}", operation.path if operation.outside_api else API + operation.path)
-    return f"{operation.method} {path}"
+def _address(operation: Operation, version: Version | None) -> str:
+    path = re.sub(r"{[^}]*}", "{}", operation.path)
+    return f"{operation.method} {'' if version is None else version.path}{path}"
+
+
+def _operation_id(operation: Operation, version: Version | None, versions: Versions) -> str:
+    of = "" if version is None or len(versions.all) == 1 else f" of {version.name}"
+    return f"{operation.endpoint.__name__}{of}"
 
 
 def _slot_faults(modules: Sequence[Module]) -> list[str]:

@@ -41,6 +41,7 @@ from nexuscore.kernel.errors import AuthenticationError
 from nexuscore.kernel.events import Event, Fact, fact
 from nexuscore.kernel.http.auth import Authenticator, Identity
 from nexuscore.kernel.http.exchange import Exchange
+from nexuscore.kernel.http.versions import Version
 from nexuscore.kernel.module import Module
 from nexuscore.kernel.settings import KernelSettings, Settings, load
 from nexuscore.kernel.tables import APP_ROLE
@@ -315,11 +316,17 @@ def settings() -> dict[str, str]:
 
 
 @pytest.fixture
-def composed(modules: Sequence[Module], settings: dict[str, str], tmp_path: Path) -> App:
+def versions() -> Sequence[Version]:
+    """The versions of the app's API; override it."""
+    return ()
+
+
+@pytest.fixture
+def composed(modules: Sequence[Module], settings: dict[str, str], versions: Sequence[Version], tmp_path: Path) -> App:
     """The app, not started."""
     environ = {"NEXUS_ENV": "test", "NEXUS_DATA": str(tmp_path), "NEXUS_LIMITS": "off", **settings}
     classes: list[type[Settings]] = [KernelSettings, *(cls for module in modules for cls in module.settings)]
-    return compose(modules, settings=load(classes, environ=environ, env_file=None))
+    return compose(modules, settings=load(classes, environ=environ, env_file=None), versions=versions)
 
 
 @pytest.fixture

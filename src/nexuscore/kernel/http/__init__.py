@@ -6,13 +6,15 @@ from nexuscore.kernel.http.answers import Problem, Reply, Schema
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.http.forms import Upload
 from nexuscore.kernel.http.pages import Nav, Pages, View, Went
-from nexuscore.kernel.http.routes import Can, Public, Routes, SignedIn
+from nexuscore.kernel.http.routes import Can, Older, Public, Routes, SignedIn
+from nexuscore.kernel.http.versions import Version
 from nexuscore.kernel.paging import Page, PageQuery
 
 __all__ = [
     "Can",
     "Exchange",
     "Nav",
+    "Older",
     "Page",
     "PageQuery",
     "Pages",
@@ -24,6 +26,7 @@ __all__ = [
     "Schema",
     "SignedIn",
     "Upload",
+    "Version",
     "View",
     "Went",
 ]

@@ -26,6 +26,7 @@ from nexuscore.kernel.http.page_run import is_page, page_routes
 from nexuscore.kernel.http.pages import Frame
 from nexuscore.kernel.http.run import CtxRoute
 from nexuscore.kernel.http.sending import Send, Sent, begun, send_reply
+from nexuscore.kernel.http.versions import Version, serves
 from nexuscore.kernel.log import (
     clean_request_id,
     clean_tracestate,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from nexuscore.kernel.app import App
     from nexuscore.kernel.tracing import Span
 
-API = "/api/v1"
 Message = MutableMapping[str, Any]
 _log = get_logger(__name__)
 
@@ -125,7 +125,8 @@ class Edge:
         self.routes = routes
         self._switch = Switch(routes)
         self._secret = frozenset(id(route) for route in routes if bears_secrets(route.declared.answer))
-        self._document: dict[str, Any] | None = None
+        self._documents: dict[Version, dict[str, Any]] = {}
+        self._versions = app.versions
         self._frames = app.fillers(Frame)  # type: ignore[type-abstract]  # asked for, not made
         settings = app.kernel
         self._deadlines = Deadlines()
@@ -140,11 +141,11 @@ class Edge:
             slow_ms=settings.slow_request_ms, queries=settings.many_queries, too_many=settings.too_many_queries
         )
 
-    def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document of the operations under `/api`, made once."""
-        if self._document is None:
-            self._document = document(self._app, [route for route in self.routes if route.path.startswith(API)])
-        return self._document
+    def openapi(self, version: Version) -> dict[str, Any]:
+        """The OpenAPI document of a version's operations, made once."""
+        if version not in self._documents:
+            self._documents[version] = document(self._app, [r for r in self.routes if r.version == version])
+        return self._documents[version]
 
     async def __call__(self, scope: Message, receive: Any, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -180,6 +181,8 @@ class Edge:
                 _end_span(exchange, exchange.span, status)
 
     async def _run(self, exchange: Exchange) -> Reply:
+        exchange.also += self._versions.headers(exchange.path)
+        self._versions.require_open(exchange.path)
         route, path = self._switch.find(exchange.method, exchange.path)
         exchange.route = route.path
         exchange.secret = id(route) in self._secret
@@ -341,8 +344,13 @@ def build(app: "App") -> Edge:
     declared = [group for module in app.modules for group in module.routes]
     routes: list[CtxRoute] = []
     for group in (*declared, health_routes, document_routes):
-        prefix = "" if group.outside_api else API
-        routes += [CtxRoute(app, operation, prefix) for operation in group.operations]
+        versions = (None,) if group.outside_api else app.versions.all
+        routes += [
+            CtxRoute(app, operation, version)
+            for operation in group.operations
+            for version in versions
+            if version is None or serves(operation, version.number)
+        ]
     return Edge(app, [*routes, *page_routes(app)])
 
 

@@ -23,6 +23,7 @@ def body_reader(route: "CtxRoute") -> Callable[[Exchange], Any] | None:
     name = fields[0].name
     annotation: Any = fields[0].field_info.annotation
     adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+    newest: TypeAdapter[Any] = TypeAdapter(route.shape.body if route.upgrades else annotation)
 
     async def read(exchange: Exchange) -> tuple[str, Any, list[Fault]]:
         limit = route.declared.max_body
@@ -33,7 +34,10 @@ def body_reader(route: "CtxRoute") -> Callable[[Exchange], Any] | None:
         if body and media != "application/json" and not media.endswith("+json"):
             raise UnsupportedMediaType(expected="application/json")
         try:
-            return name, adapter.validate_json(body or b"null"), []
+            value = adapter.validate_json(body or b"null")
+            for upgrade in route.upgrades:
+                value = upgrade(value)
+            return name, newest.validate_python(value) if route.upgrades else value, []
         except PydanticError as error:
             errors = error.errors(include_url=False)
             if errors[0]["type"] == "json_invalid" and body:

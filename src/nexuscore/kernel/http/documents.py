@@ -3,21 +3,39 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi.openapi.utils import get_openapi
 from pydantic_core import to_json
 
 from nexuscore.kernel.errors import NotFoundError, every_error
-from nexuscore.kernel.http.answers import Problem, Reply
+from nexuscore.kernel.http.answers import Problem, Reply, Schema
 from nexuscore.kernel.http.complete import complete, operations, plain, tags
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.http.routes import Public, Routes
+from nexuscore.kernel.http.versions import LISTED_AT, Version, Versions
 
 if TYPE_CHECKING:
     from nexuscore.kernel.app import App
     from nexuscore.kernel.http.run import CtxRoute
+
+
+class VersionOut(Schema):
+    """A version of the API. `changes` is where people read what is different after it."""
+
+    name: str
+    path: str
+    state: Literal["planned", "current", "supported", "deprecated", "sunset"]
+    released: date
+    deprecated: date | None
+    sunset: date | None
+    successor: str | None
+    changes: str
+    openapi: str | None
+    docs: str | None
+
 
 document_routes = Routes("", tag="Documents", outside_api=True)
 Anybody = Annotated[Exchange, Public("The documentation is for everybody.")]
@@ -35,14 +53,36 @@ _MEDIA = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=ut
 
 @document_routes.get("/api/openapi.json")
 async def openapi(exchange: Anybody) -> Reply:
-    """The OpenAPI 3.1 document."""
+    """The OpenAPI 3.1 document of the newest version."""
     return Reply(body=to_json(exchange.app.openapi))
+
+
+@document_routes.get("/api/{version}/openapi.json")
+async def openapi_of_version(exchange: Anybody, version: str) -> Reply:
+    """The OpenAPI 3.1 document of one version."""
+    app = exchange.app
+    return Reply(body=to_json(app.openapi_of(app.versions.named(version))))
+
+
+@document_routes.get(LISTED_AT, answer=list[VersionOut])
+async def list_versions(exchange: Anybody) -> list[VersionOut]:
+    """The versions of the API, the oldest first: where each is in its life, and until when it is served."""
+    found = exchange.app.versions
+    after = [*found.all[1:], None]
+    return [_shown(found, each, successor) for each, successor in zip(found.all, after, strict=True)]
 
 
 @document_routes.get("/api/docs")
 async def docs(exchange: Anybody) -> Reply:
     """The documentation page."""
     return _unaged((_ASSETS / "docs.html").read_bytes(), "text/html; charset=utf-8")
+
+
+@document_routes.get("/api/{version}/docs")
+async def docs_of_version(exchange: Anybody, version: str) -> Reply:
+    """The documentation page of one version."""
+    exchange.app.versions.named(version)
+    return await docs(exchange)
 
 
 @document_routes.get("/api/docs/{name}")
@@ -55,10 +95,27 @@ async def asset(exchange: Anybody, name: str) -> Reply:
     return _unaged(path.read_bytes(), media)
 
 
+@document_routes.get("/api/{version}/docs/{name}")
+async def asset_of_version(exchange: Anybody, version: str, name: str) -> Reply:
+    """The page's style and script."""
+    return await asset(exchange, name)
+
+
 @document_routes.get("/docs/errors", status=302)
 async def error_codes(exchange: Anybody) -> Reply:
     """Where the `type` of a problem leads: its row in the documentation. Browsers keep what is behind the #."""
     return Reply(302).header("location", "../api/docs")
+
+
+def _shown(versions: Versions, version: Version, successor: Version | None) -> VersionOut:
+    state = versions.state(version)
+    return VersionOut(
+        **{name: getattr(version, name) for name in ("name", "path", "released", "deprecated", "sunset", "changes")},
+        state=state,
+        successor=None if successor is None else successor.name,
+        openapi=None if state == "planned" else f"{version.path}/openapi.json",
+        docs=None if state == "planned" else f"{version.path}/docs",
+    )
 
 
 def _unaged(body: bytes, media: str) -> Reply:

@@ -54,7 +54,7 @@ class PageRoute(CtxRoute):
     """One page, or one form's action, of the composed app."""
 
     def __init__(self, app: "App", page: PageOperation, frame: Frame, module: str) -> None:
-        super().__init__(app, page, "")
+        super().__init__(app, page, None)
         self.page = page
         self.module = module
         self.shown_on: PageRoute | None = None

@@ -57,6 +57,23 @@ class Public:
 
 
 Admission = Can | SignedIn | Public
+SAME: Any = object()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Older:
+    """How an operation was in the versions of the API up to `until`, as far as it was not as it is now.
+
+    `body` and `answer` are the schemas of then. `upgrade` makes the newer body of an older one (or its fields),
+    `downgrade` the older answer of the newer one's JSON; where a page or a list is answered, of each of its rows.
+    """
+
+    until: int
+    body: Any = SAME
+    upgrade: Callable[[Any], Any] | None = None
+    answer: Any = SAME
+    downgrade: Callable[[Any], Any] | None = None
+    status: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +96,10 @@ class Operation:
     limits: tuple[Limit, ...] = ()
     priority: Priority = "normal"
     unidentified: bool = False
+    since: int = 1
+    until: int | None = None
+    older: tuple[Older, ...] = ()
+    body: Any = SAME  # instead of the one in the signature, which is the newest version's
 
 
 class Routes:
@@ -130,6 +151,9 @@ class Routes:
         priority: Priority = "normal",
         unidentified: bool = False,
         replica: bool = False,
+        since: int = 1,
+        until: int | None = None,
+        older: Sequence[Older] = (),
     ) -> Callable[[F], F]:
         def declare(endpoint: F) -> F:
             self.operations.append(
@@ -150,6 +174,9 @@ class Routes:
                     limits=(limit,) if isinstance(limit, Limit) else tuple(limit),
                     priority=priority,
                     unidentified=unidentified,
+                    since=since,
+                    until=until,
+                    older=tuple(older),
                 )
             )
             return endpoint

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from nexuscore.kernel import clock
 from nexuscore.kernel.access import Actor, PermissionDenied, require, require_account, require_fresh
 from nexuscore.kernel.ctx import Ctx, RowCtx
-from nexuscore.kernel.db import Row, Scope
+from nexuscore.kernel.db import Json, Row, Scope
 from nexuscore.kernel.errors import (
     AuthenticationError,
     AuthorizationError,
@@ -34,6 +34,7 @@ from nexuscore.kernel.http.links import page_links
 from nexuscore.kernel.http.parameters import Parameters
 from nexuscore.kernel.http.routes import Can, LoadRow, Operation, Public, SignedIn
 from nexuscore.kernel.http.shape import Shape
+from nexuscore.kernel.http.versions import Variant, Version, variant
 from nexuscore.kernel.paging import PageJson
 
 if TYPE_CHECKING:
@@ -43,11 +44,13 @@ if TYPE_CHECKING:
 class CtxRoute(APIRoute):
     """One operation of the composed app."""
 
-    def __init__(self, app: "App", operation: Operation, prefix: str) -> None:
+    def __init__(self, app: "App", declared: Operation, version: Version | None) -> None:
+        as_it_was = Variant(declared) if version is None else variant(declared, version.number)
+        operation = as_it_was.operation
         shape = Shape(operation)
         admission = shape.admission
         super().__init__(
-            prefix + operation.path,
+            ("" if version is None else version.path) + operation.path,
             shape.stub,
             methods=[operation.method],
             response_model=operation.answer,
@@ -59,12 +62,17 @@ class CtxRoute(APIRoute):
             response_description=answered(operation),
             responses=documented_errors(operation, admission),
             openapi_extra=extras(operation, admission),
+            deprecated=True if version is not None and version.deprecated is not None else None,
         )
         self.nexus = app
         self.declared = operation
         self.admission = admission
-        self._shape = shape
-        self._encode = encoder(operation.answer, check=app.kernel.env == "test")
+        self.version = version
+        self.shape = shape
+        self.upgrades = as_it_was.upgrades
+        self._was = as_it_was if as_it_was.downgrades else None
+        self._encode = encoder(declared.answer, check=app.kernel.env == "test")
+        self._encode_older = encoder(operation.answer, check=app.kernel.env == "test")
         self._in_path = Parameters(self.dependant.path_params)
         self._in_query = Parameters(self.dependant.query_params)
         self._read_body = body_reader(self)
@@ -75,7 +83,7 @@ class CtxRoute(APIRoute):
 
     async def run(self, exchange: Exchange, path: dict[str, str]) -> Reply:
         """Answer one request, or raise what the edge turns into a problem."""
-        shape, admission = self._shape, self.admission
+        shape, admission = self.shape, self.admission
         identity = await self._identify(exchange)
         exchange.identity = identity
         await self._limiting.take(exchange, identity)
@@ -167,7 +175,7 @@ class CtxRoute(APIRoute):
             )
         elif not self._reads:
             conditional.require_no_match(exchange)
-        arguments[self._shape.ctx] = ctx
+        arguments[self.shape.ctx] = ctx
         try:
             answer: Reply | NexusError = self._reply(exchange, await self.declared.endpoint(**arguments), row)
         except NexusError as outcome:
@@ -193,7 +201,7 @@ class CtxRoute(APIRoute):
 
         False when somebody did so while we waited for them, and the caller knows what they made of it.
         """
-        lock = self._shape.lock
+        lock = self.shape.lock
         if lock is None:
             conditional.require_no_match(exchange)
             return True
@@ -221,6 +229,11 @@ class CtxRoute(APIRoute):
 
     def _encoded(self, exchange: Exchange, result: Any) -> Reply:
         wanted, fields = exchange.fields, self._fields
+        if self._was is not None and not isinstance(result, Reply):
+            result = Json(self._encode_older(self._was.downgraded(self._encode(result))))
+            if wanted is None or fields is None:
+                return Reply(self.declared.status, result)
+            return Reply(self.declared.status, fields.cut(result, wanted))
         if isinstance(result, Reply):
             if wanted is not None and fields is not None and result.status == 200 and result.media == JSON:
                 result.body = fields.cut(result.body, wanted)
@@ -247,10 +260,10 @@ class CtxRoute(APIRoute):
             values, wrong = self._in_query.read(sent)
             arguments.update(values)
             faults += wrong
-            if self._shape.query is not None:
+            if self.shape.query is not None:
                 faults += [
                     Fault(name, "unknown_parameter", "There is no such parameter.")
-                    for name in {name for name, _ in sent} - self._shape.query
+                    for name in {name for name, _ in sent} - self.shape.query
                 ]
         if dependant.header_params:
             sent_headers = Headers(raw=exchange.scope["headers"])
@@ -263,8 +276,8 @@ class CtxRoute(APIRoute):
             faults += body_faults
         if faults:
             raise ValidationError.of(faults)
-        if self._shape.exchange:
-            arguments[self._shape.exchange] = exchange
+        if self.shape.exchange:
+            arguments[self.shape.exchange] = exchange
         return arguments
 
     def _choose(
@@ -277,6 +290,8 @@ class CtxRoute(APIRoute):
             return rest, []
         try:
             exchange.fields = fields.read(asked[-1])
+            if self._was is not None and self._takes_fields:  # the newest version's fields are all needed
+                rest = [each for each in rest if each[0] != "fields"]
         except ValidationError as error:
             return rest, list(error.faults)
         return rest, []
@@ -285,12 +300,12 @@ class CtxRoute(APIRoute):
         self, ctx: Ctx, exchange: Exchange, admission: Can, load: LoadRow, arguments: dict[str, Any]
     ) -> Any:
         """The row the path names, once it is the actor's to touch and what they mean to touch."""
-        names = self._shape.row
+        names = self.shape.row
         named = {name: arguments[name] for name in names}
         row = await load(ctx, **named)
         if not self._reads and conditional.is_asked(exchange) and not await self._held(ctx, exchange, row):
             row = await load(ctx, **named)
-        for name in names - self._shape.wanted:
+        for name in names - self.shape.wanted:
             del arguments[name]
         if admission.rule is not None and not admission.rule(ctx, row):
             raise AuthorizationError(code="ownership_denied")
@@ -322,7 +337,7 @@ class CtxRoute(APIRoute):
         values, _ = self._in_path.read(path.items())
         try:
             async with self.nexus.context(actor=identity.actor, across=True) as ctx:
-                await admission.row(ctx, **{name: values[name] for name in self._shape.row})
+                await admission.row(ctx, **{name: values[name] for name in self.shape.row})
         except (NexusError, KeyError):
             return False
         return True

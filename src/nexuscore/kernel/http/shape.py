@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+from pydantic import BaseModel
 from sqlalchemy import Select, bindparam, select
 
 from nexuscore.kernel.ctx import RowCtx
 from nexuscore.kernel.errors import ConfigurationError
 from nexuscore.kernel.http.exchange import Exchange
-from nexuscore.kernel.http.routes import Admission, Can, Operation, Public, SignedIn
+from nexuscore.kernel.http.routes import SAME, Admission, Can, Operation, Public, SignedIn
 from nexuscore.kernel.paging import PageQuery
 from nexuscore.kernel.tables import Table
 
@@ -44,6 +45,7 @@ class Shape:
         self.exchange = ""
         self.admission: Admission | None = None
         self.lock: Lock | None = None
+        self.body: Any = None  # its type, as the endpoint takes it
         own: list[inspect.Parameter] = []
         for name, parameter in parameters.items():
             annotation = hints.get(name)
@@ -58,6 +60,9 @@ class Shape:
                 self.exchange = name
             else:
                 asked = _listed(annotation, kind, operation)
+                if asked is kind and _is_body(kind):
+                    self.body = kind
+                    asked = kind if operation.body is SAME else operation.body
                 own.append(parameter.replace(annotation=asked, kind=inspect.Parameter.KEYWORD_ONLY))
         if self.admission is None:
             raise ConfigurationError(
@@ -91,6 +96,10 @@ def _listed(annotation: Any, kind: Any, operation: Operation) -> Any:
     if operation.listing is None or not (isinstance(kind, type) and issubclass(kind, PageQuery)):
         return annotation
     return Annotated[operation.listing.asks(kind), *get_args(annotation)[1:]]
+
+
+def _is_body(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _stub(endpoint: Callable[..., Any], parameters: list[inspect.Parameter]) -> Callable[..., Any]:
