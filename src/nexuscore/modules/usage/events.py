@@ -32,6 +32,14 @@ class UsageReleased(Event, type="usage.released", subject="reservation_id", publ
     expired: bool
 
 
+class CreditsOrdered(Event, type="usage.credits_ordered", subject="invoice_id"):
+    """Credits were invoiced; they are there once it is paid."""
+
+    invoice_id: UUID
+    amount_minor: int
+    currency: str
+
+
 class CreditsAdded(Event, type="usage.credits_added", subject="entry_id"):
     """The organisation was given credits, or bought them."""
 
@@ -84,6 +92,7 @@ ALL = (
     UsageSpent,
     UsageReserved,
     UsageReleased,
+    CreditsOrdered,
     CreditsAdded,
     CreditsTakenBack,
     CreditsLow,

@@ -2,18 +2,21 @@
 
 from nexuscore.kernel.module import Module
 from nexuscore.modules.usage import events, jobs, permissions, tables
+from nexuscore.modules.usage.checks import CHECKS
 from nexuscore.modules.usage.routes import routes
 from nexuscore.modules.usage.settings import UsageSettings
 
 module = Module(
     name="usage",
     package=__package__,
-    needs=("orgs",),
+    needs=("books", "invoices", "orgs"),
     settings=(UsageSettings,),
     tables=tables.ALL,
     routes=(routes,),
     events=events.ALL,
-    workers=(jobs.let_go,),
-    schedules=(jobs.expire,),
+    listeners=(jobs.when_paid, jobs.when_credited),
+    workers=(jobs.let_go, jobs.invoice_month, jobs.recognise),
+    schedules=(jobs.expire, jobs.invoice_months, jobs.recognise_revenue),
     permissions=permissions.ALL,
+    contributes=CHECKS,
 )

@@ -9,13 +9,15 @@ from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Json
 from nexuscore.kernel.http import Can, Page, PageQuery, Routes
 from nexuscore.modules import orgs
-from nexuscore.modules.usage import answers, caps, credits
-from nexuscore.modules.usage.permissions import CAP, GRANT, READ, READ_OWN
+from nexuscore.modules.usage import answers, caps, credits, purchases
+from nexuscore.modules.usage.permissions import BUY, CAP, GRANT, READ, READ_OWN
 from nexuscore.modules.usage.schemas import (
     CapIn,
     CapOut,
     EntryOut,
     GrantIn,
+    OrderIn,
+    OrderOut,
     OwnUsageOut,
     TermsIn,
     TermsOut,
@@ -28,6 +30,7 @@ routes = Routes("/usage", tag="Usage")
 CanRead = Annotated[Ctx, Can(READ)]
 CanReadOwn = Annotated[Ctx, Can(READ_OWN)]
 CanCap = Annotated[Ctx, Can(CAP)]
+CanBuy = Annotated[Ctx, Can(BUY)]
 CanGrant = Annotated[Ctx, Can(GRANT)]
 
 
@@ -65,6 +68,14 @@ async def list_usage_caps(ctx: CanRead) -> Any:
 async def set_usage_cap(ctx: CanCap, new: CapIn) -> Any:
     """Set both caps of the organisation, or of one member."""
     return caps.shown(await caps.set_cap(ctx, new.user_id, new.day_micro, new.month_micro))
+
+
+@routes.post("/orders", answer=OrderOut, status=201, needs_key=True)
+async def order_credits(ctx: CanBuy, new: OrderIn) -> Any:
+    """Order credits: an invoice is made at once, and the credits are there once it is paid."""
+    invoice = await purchases.order(ctx, new.amount_minor)
+    names = ("number", "subtotal", "gst_amount", "total", "currency")
+    return {"invoice_id": invoice.id, **{name: getattr(invoice, name) for name in names}}
 
 
 @routes.post("/grants", answer=EntryOut, status=201, needs_key=True)

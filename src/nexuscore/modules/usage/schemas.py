@@ -79,6 +79,23 @@ class CapOut(Schema):
     month_micro: int | None
 
 
+class OrderIn(Schema):
+    """For how much money credits are wanted, in minor units before GST."""
+
+    amount_minor: int = Field(strict=True, ge=100, le=10**9, examples=[5000])
+
+
+class OrderOut(Schema):
+    """The invoice for credits: they are there once it is paid."""
+
+    invoice_id: UUID
+    number: str
+    subtotal: int
+    gst_amount: int
+    total: int
+    currency: str
+
+
 class GrantIn(Schema):
     """Credits for an organisation."""
 

@@ -25,13 +25,17 @@ class UsageAccount(OrgOwned, Timestamped, Table):
     """An organisation's terms. Whoever changes anything of its usage holds this row, so changes come one by one."""
 
     __tablename__ = "usage_accounts"
-    __table_args__ = (CheckConstraint("last_number >= 0 AND warn_below_micro >= 0", name="sane"),)
+    __table_args__ = (
+        CheckConstraint("last_number >= 0 AND warn_below_micro >= 0", name="sane"),
+        CheckConstraint("recognised_minor >= 0", name="recognised"),
+    )
 
     org_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, server_default=text(SCOPE), sort_order=-10)
     currency: Mapped[str]
     last_number: Mapped[int] = mapped_column(server_default=text("0"))
     is_postpaid: Mapped[bool] = mapped_column(server_default=text("false"))
     warn_below_micro: Mapped[int]
+    recognised_minor: Mapped[int] = mapped_column(server_default=text("0"))  # bought, spent, and booked as revenue
 
 
 class UsageEntry(OrgOwned, Table):

@@ -37,4 +37,8 @@ async def _terms(house: House, client: Client) -> tuple[dict[str, Any], Any]:
     return {}, {"organisation_id": await _some_org(client), "is_postpaid": True}
 
 
-PROBES = {"set_usage_cap": _cap, "grant_credits": _grant, "set_usage_terms": _terms}
+async def _order(house: House, client: Client) -> tuple[dict[str, Any], Any]:
+    return {}, {"amount_minor": 5_000}
+
+
+PROBES = {"order_credits": _order, "set_usage_cap": _cap, "grant_credits": _grant, "set_usage_terms": _terms}

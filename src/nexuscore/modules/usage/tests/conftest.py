@@ -4,8 +4,11 @@ import pytest
 
 from nexuscore.kernel.module import Module
 from nexuscore.kernel.testing import House
+from nexuscore.modules.books.module import module as books
 from nexuscore.modules.identity.module import module as identity
 from nexuscore.modules.identity.testing import QUICK, Person, person, with_identity
+from nexuscore.modules.invoices.module import module as invoices
+from nexuscore.modules.invoices.testing import SUPPLIER
 from nexuscore.modules.mail.module import module as mail
 from nexuscore.modules.orgs.module import module as orgs
 from nexuscore.modules.orgs.testing import Org, found
@@ -14,12 +17,12 @@ from nexuscore.modules.usage.module import module
 
 @pytest.fixture(scope="session")
 def modules() -> list[Module]:
-    return [mail, identity, orgs, module]
+    return [mail, identity, orgs, books, invoices, module]
 
 
 @pytest.fixture
 def settings() -> dict[str, str]:
-    return {**QUICK, "NEXUS_USAGE_SNAPSHOT_EVERY": "5"}
+    return {**QUICK, **SUPPLIER, "NEXUS_USAGE_SNAPSHOT_EVERY": "5"}
 
 
 @pytest.fixture

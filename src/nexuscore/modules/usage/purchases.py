@@ -1,0 +1,97 @@
+"""Credits that are bought: an invoice first, the credits when it is paid, revenue when they are spent."""
+
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+
+from nexuscore.kernel.ctx import Ctx
+from nexuscore.kernel.errors import NotFoundError
+from nexuscore.kernel.money import Money, exponent
+from nexuscore.modules import books, invoices
+from nexuscore.modules.books import Entry, credit as credited, debit
+from nexuscore.modules.usage import accounts, credits
+from nexuscore.modules.usage.bills import MICRO, minor_of
+from nexuscore.modules.usage.events import CreditsOrdered
+from nexuscore.modules.usage.settings import UsageSettings
+from nexuscore.modules.usage.tables import UsageAccount, UsageEntry
+
+SOURCE = "usage_credits"
+RECOGNISED = "usage.recognised"
+
+
+_SUMS = select(
+    func.coalesce(func.sum(UsageEntry.amount_micro).filter(UsageEntry.kind == "spend"), 0).label("spent"),
+    func.coalesce(func.sum(UsageEntry.amount_micro).filter(UsageEntry.kind == "grant"), 0).label("given"),
+    func.coalesce(
+        func.sum(UsageEntry.amount_micro).filter((UsageEntry.kind == "purchase") | (UsageEntry.kind == "taken_back")),
+        0,
+    ).label("bought"),
+)
+_BOOKED = update(UsageAccount)
+
+
+async def order(ctx: Ctx, amount_minor: int) -> invoices.Invoice:
+    """Invoice credits for so much money. They are there once it is paid."""
+    if ctx.org is None:
+        raise NotFoundError
+    currency = ctx.app.settings[UsageSettings].currency
+    money = Money(amount_minor, currency)
+    invoice = await invoices.issue(
+        ctx,
+        [
+            invoices.NewLine(
+                description=f"Credits, {money.format('en')}", unit_price=amount_minor, account=books.CREDITS.code
+            )
+        ],
+        currency=currency,
+        source=SOURCE,
+        source_id=ctx.org,
+    )
+    ctx.emit(CreditsOrdered(invoice_id=invoice.id, amount_minor=amount_minor, currency=currency))
+    return invoice
+
+
+async def paid(ctx: Ctx, invoice_id: UUID) -> None:
+    """An invoice for credits was paid: here they are, once."""
+    invoice = await invoices.get(ctx, invoice_id)
+    if invoice.subtotal:
+        await credits.bought(
+            ctx,
+            micro_of(Money(invoice.subtotal, invoice.currency)),
+            reason=f"Invoice {invoice.number}",
+            source=f"invoice:{invoice.id}",
+        )
+
+
+async def credited_back(ctx: Ctx, note_id: UUID, number: str, subtotal: Money) -> None:
+    """A part of such an invoice is no longer charged: what was not spent of it goes back."""
+    if subtotal:
+        await credits.take_back(
+            ctx, micro_of(subtotal), reason=f"Credit note {number}", source=f"credit_note:{note_id}"
+        )
+
+
+async def recognise(ctx: Ctx) -> Money:
+    """Book what was spent of bought credits since the last time as revenue. Given credits are spent first."""
+    account = await accounts.lock(ctx)
+    sums = await ctx.db.one(_SUMS)
+    used = max(0, min(-int(sums.spent) - int(sums.given), int(sums.bought)))
+    earned = Money(max(0, minor_of(used, account.currency).minor - account.recognised_minor), account.currency)
+    if earned:
+        total = account.recognised_minor + earned.minor
+        await books.post(
+            ctx,
+            Entry(
+                RECOGNISED,
+                "Credits that were spent",
+                (debit(books.CREDITS, earned), credited(books.REVENUE, earned)),
+                reference=str(total),
+            ),
+        )
+        await ctx.db.execute(_BOOKED, recognised_minor=total)
+    return earned
+
+
+def micro_of(money: Money) -> int:
+    """Money as micro-units."""
+    return int(money.minor * MICRO // 10 ** exponent(money.currency))
