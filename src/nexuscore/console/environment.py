@@ -138,7 +138,12 @@ def _iso(value: Any) -> str:
     return value if isinstance(value, str) else value.isoformat() if value is not None else ""
 
 
+def _zip(first: Sequence[Any], second: Sequence[Any]) -> list[tuple[Any, Any]]:
+    return list(zip(first, second, strict=True))
+
+
 _FILTERS = {
+    "zip": _zip,
     "moment": _moment,
     "day": _day,
     "ago": _ago,

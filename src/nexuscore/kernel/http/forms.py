@@ -167,8 +167,8 @@ def _fields(model: type[BaseModel], held: dict[str, Any]) -> dict[str, Any]:
             values[name] = _shaped(Any, value)
             continue
         given = _shaped(info.annotation, value)
-        if given == "" and not _takes_empty(model, name):
-            given = _NOTHING
+        if _is_empty(given) and not _takes_empty(model, name):
+            given = None if _takes_none(info.annotation) else _NOTHING
         if given is not _NOTHING:
             values[name] = given
     return values
@@ -217,6 +217,17 @@ def _plain(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
         kinds = [each for each in get_args(annotation) if each is not type(None)]
         return _plain(kinds[0])
     return (origin, get_args(annotation)) if origin is not None else (annotation, ())
+
+
+def _is_empty(given: Any) -> bool:
+    """Whether nothing was typed, into a field or into any field of an object."""
+    return given == "" or (isinstance(given, dict) and all(value is None for value in given.values()))
+
+
+def _takes_none(annotation: Any) -> bool:
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    return get_origin(annotation) in (Union, UnionType) and type(None) in get_args(annotation)
 
 
 @lru_cache(maxsize=4096)

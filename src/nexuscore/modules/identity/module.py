@@ -2,6 +2,7 @@
 
 from nexuscore.kernel.module import Module, Slot
 from nexuscore.modules.identity import (
+    account_pages,
     accounts,
     events,
     factor_routes,
@@ -11,6 +12,7 @@ from nexuscore.modules.identity import (
     oauth_tables,
     pages,
     passwords,
+    people_pages,
     permissions,
     profile,
     routes,
@@ -102,7 +104,7 @@ module = Module(
         *way_routes.ALL,
         *oauth_routes.ALL,
     ),
-    pages=(pages.door,),
+    pages=(pages.door, account_pages.mine, people_pages.platform),
     workers=(
         accounts.send_verification,
         passwords.send_reset,

@@ -6,8 +6,10 @@ A mailed link opens a page with a button: programs that look at links before the
 from typing import Annotated
 from uuid import UUID
 
+from pydantic import Field
+
 from nexuscore.kernel.ctx import Ctx
-from nexuscore.kernel.http import Exchange, Pages, Public, Reply, SignedIn, View, Went
+from nexuscore.kernel.http import Exchange, Pages, Public, Reply, Schema, SignedIn, View, Went
 from nexuscore.modules.identity import (
     accounts,
     bootstrap,
@@ -45,6 +47,17 @@ Anybody = Annotated[Exchange, Public("people sign in here")]
 Somebody = Annotated[Exchange, SignedIn()]
 Caller = Annotated[Ctx, SignedIn()]
 HOME = "/console"
+
+
+class Strength(Schema):
+    """A password in a form, whatever its field is called there."""
+
+    password: str | None = Field(None, max_length=1024)
+    new: str | None = Field(None, max_length=1024)
+    email: str | None = Field(None, max_length=320)
+    name: str | None = Field(None, max_length=255)
+
+
 _FAILURES = {error.code: error.message for error in (VouchingFailed, oauth.NotLinked, AccountSuspended)}
 
 
@@ -166,9 +179,10 @@ async def take_registration_page(exchange: Anybody, given: NewAccount) -> Went:
 
 
 @door.post("/password-meter", outdoors=True)
-async def password_meter_page(exchange: Anybody, given: PasswordToJudge) -> View:
+async def password_meter_page(exchange: Anybody, given: Strength) -> View:
     """How strong a password is, as a part of a page."""
-    return View("strength.html", judged=await meter.judge(exchange, given))
+    asked = PasswordToJudge(password=given.new or given.password or " ", email=given.email, name=given.name)
+    return View("strength.html", judged=await meter.judge(exchange, asked))
 
 
 @door.get("/verify-email", title="Confirm your address", outdoors=True)

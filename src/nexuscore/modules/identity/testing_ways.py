@@ -93,6 +93,16 @@ async def _flow(house: House, client: Client) -> Made:
     return {}, {"provider": "github"}
 
 
+async def _provider(house: House, client: Client) -> Made:
+    """The same, in the address of a page."""
+    return {"provider": "github"}, None
+
+
+async def _new_key_form(house: House, client: Client) -> Made:
+    """A key as the page asks for it."""
+    return {}, {"name": "probe", "scopes": ["account"]}
+
+
 WAY_PROBES = {
     "create_api_key": _new_key,
     "revoke_api_key": _key,
@@ -104,4 +114,8 @@ WAY_PROBES = {
     "revoke_invite_code": _stored_code,
     "unlink_provider": _linked,
     "start_linking": _flow,
+    "link_provider_page": _provider,
+    "unlink_page": _linked,
+    "create_api_key_page": _new_key_form,
+    "revoke_api_key_page": _key,
 }

@@ -5,6 +5,7 @@ from nexuscore.modules.orgs import events, invitations, jobs, permissions, table
 from nexuscore.modules.orgs.commands import commands
 from nexuscore.modules.orgs.memberships import StoredMemberships
 from nexuscore.modules.orgs.messages import MESSAGES
+from nexuscore.modules.orgs.pages import Switcher, pages
 from nexuscore.modules.orgs.people import MemberLimit
 from nexuscore.modules.orgs.preferences import Setting
 from nexuscore.modules.orgs.routes import answering, routes
@@ -24,11 +25,12 @@ module = Module(
         tables.OwnershipTransfer,
     ),
     routes=(routes, answering),
+    pages=(pages,),
     events=events.ALL,
     listeners=(jobs.leave_when_closed, jobs.leave_when_deleted),
     schedules=(jobs.expire,),
     permissions=permissions.ALL,
     slots=(Slot(MemberLimit, single=True), Slot(Setting)),
-    contributes=(StoredMemberships(), MESSAGES, invitations.DAYS),
+    contributes=(StoredMemberships(), MESSAGES, invitations.DAYS, Switcher()),
     commands=commands,
 )

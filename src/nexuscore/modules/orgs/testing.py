@@ -205,3 +205,52 @@ PROBES = {
     "change_role": _role({"name": "Renamed"}),
     "delete_role": _role(),
 }
+
+
+# --- probes of pages: the same things, in the organisation the session is in -------------------------
+
+
+def _here(probe: Callable[[House, Client], Awaitable[Made]], body: Any = None) -> Callable[..., Awaitable[Made]]:
+    """What an operation of the API needs, for a page, whose address names no organisation."""
+
+    async def here(house: House, client: Client) -> Made:
+        path, given = await probe(house, client)
+        return {name: value for name, value in path.items() if name != "org_id"}, body or given
+
+    return here
+
+
+def _answering(probe: Callable[[House, Client], Awaitable[Made]]) -> Callable[..., Awaitable[Made]]:
+    """An offer to whoever asks, and their answer to it."""
+
+    async def answering(house: House, client: Client) -> Made:
+        path, _ = await probe(house, client)
+        renamed = {"organisation_id" if name == "org_id" else name: value for name, value in path.items()}
+        return {**renamed, "answer": "decline"}, None
+
+    return answering
+
+
+async def _switched(house: House, client: Client) -> Made:
+    return {}, {"organisation_id": await _org_of(client)}
+
+
+PROBES |= {
+    "create_organisation_page": _create,
+    "switch_organisation_page": _switched,
+    "answer_ownership_page": _answering(_offered_to_me),
+    "answer_invitation_page": _answering(_to_me),
+    "accept_invitation_page": _mailed_to_me,
+    "change_organisation_page": _here(_with({"name": "Renamed"})),
+    "offer_ownership_page": _here(_candidate),
+    "invite_page": _here(_with({"email": "invited@example.com", "role": "member"})),
+    "resend_invitation_page": _here(_invitation),
+    "revoke_invitation_page": _here(_invitation),
+    "change_member_page": _here(_member({"role": "member"})),
+    "remove_member_page": _here(_member()),
+    "leave_organisation_page": _here(_leave),
+    "create_role_page": _here(_new_role),
+    "role_page": _here(_role()),
+    "change_role_page": _here(_role({"name": "Renamed"})),
+    "delete_role_page": _here(_role()),
+}
