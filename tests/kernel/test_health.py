@@ -12,6 +12,7 @@ from nexuscore.kernel import health, metrics, migrate, siblings
 from nexuscore.kernel.app import App, compose
 from nexuscore.kernel.health import Finding, HealthCheck
 from nexuscore.kernel.module import Module
+from nexuscore.kernel.redis import RedisDown
 from nexuscore.kernel.settings import KernelSettings, load
 from nexuscore.kernel.testing import Client, House
 
@@ -83,6 +84,18 @@ async def test_what_is_optional_degrades_and_nothing_fails(
     answer = await monitor(house).get("/health")
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
     assert answer.json()["checks"]["store"]["state"] == "down"
+    assert (await nobody.get("/health/ready")).status_code == 200
+
+
+async def test_a_redis_that_is_gone_degrades(house: House, nobody: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone:
+        async def call(self, *command: str) -> None:
+            raise RedisDown("connection refused")
+
+    monkeypatch.setattr(house.app, "redis", Gone())
+    answer = await monitor(house).get("/health")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert answer.json()["checks"]["redis"]["state"] == "down"
     assert (await nobody.get("/health/ready")).status_code == 200
 
 

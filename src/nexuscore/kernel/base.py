@@ -14,6 +14,7 @@ from nexuscore.kernel.health import (
     JobsCheck,
     MemoryCheck,
     MigrationsCheck,
+    RedisCheck,
 )
 from nexuscore.kernel.http.auth import Authenticator
 from nexuscore.kernel.http.documents import Chapter
@@ -63,6 +64,7 @@ kernel = Module(
         DatabaseCheck(),
         MigrationsCheck(),
         JobsCheck(),
+        RedisCheck(),
         MemoryCheck(),
         DiskCheck(),
     ),

@@ -48,6 +48,10 @@ class HealthCheck(ABC):
     name: ClassVar[str]
     required: ClassVar[bool] = False
 
+    def applies(self, app: "App") -> bool:
+        """Whether this app depends on it at all."""
+        return True
+
     @abstractmethod
     async def look(self, app: "App") -> Finding:
         """How it is now."""
@@ -95,7 +99,8 @@ async def look(app: "App", *, required_only: bool = False) -> Health:
 
 
 async def _look(app: "App", *, required_only: bool) -> Health:
-    checks = [each for each in app.fillers(HealthCheck) if each.required or not required_only]  # type: ignore[type-abstract]  # asked for, not made
+    known = app.fillers(HealthCheck)  # type: ignore[type-abstract]  # asked for, not made
+    checks = [each for each in known if each.applies(app) and (each.required or not required_only)]
     found = await asyncio.gather(*(_found(app, each) for each in checks))
     return Health(
         {check.name: finding for check, finding in zip(checks, found, strict=True) if finding is not None},
@@ -156,6 +161,22 @@ class JobsCheck(HealthCheck):
         lag, waiting, dead = await figures_of_queue(app)
         state: State = "degraded" if lag > app.kernel.job_lag_s else "up"
         return Finding(state, {"lag_s": round(lag, 1), "waiting": waiting, "dead": dead})
+
+
+class RedisCheck(HealthCheck):
+    """Whether Redis answers, where one is named. Without it limits and the cache go on, each process for itself."""
+
+    name = "redis"
+
+    def applies(self, app: "App") -> bool:
+        """Whether one is named."""
+        return app.redis is not None
+
+    async def look(self, app: "App") -> Finding:
+        """A command of the simplest kind."""
+        if app.redis is not None:
+            await app.redis.call("PING")
+        return Finding("up")
 
 
 class MemoryCheck(HealthCheck):

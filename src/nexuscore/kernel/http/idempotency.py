@@ -146,6 +146,8 @@ async def replay(ctx: Ctx, claim: Claim) -> Reply | None:
 
 async def store(ctx: Ctx, claim: Claim, answer: Reply | NexusError) -> None:
     """Keep the answer with the effect. A failed outcome is kept on record and may be tried again."""
+    if isinstance(answer, Reply) and answer.stream is not None:
+        raise TypeError("a stream cannot be kept for an Idempotency-Key: declare the operation unrepeatable")
     failed = isinstance(answer, NexusError)
     reply = Reply(answer.status) if isinstance(answer, NexusError) else answer
     headers = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in reply.headers]
