@@ -92,6 +92,9 @@ async def test_a_redis_that_is_gone_degrades(house: House, nobody: Client, monke
         async def call(self, *command: str) -> None:
             raise RedisDown("connection refused")
 
+        async def stop(self) -> None:
+            """Nothing is open."""
+
     monkeypatch.setattr(house.app, "redis", Gone())
     answer = await monitor(house).get("/health")
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")

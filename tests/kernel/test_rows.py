@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import aliased
 
 from examples.notes.testing import Note
-from nexuscore.kernel import statements
+from nexuscore.kernel import sight, statements
 from nexuscore.kernel.db import Scope, translated
 from nexuscore.kernel.errors import ConflictError, DatabaseError, NotFoundError, ValidationError
 from nexuscore.kernel.tables import (
@@ -57,6 +57,7 @@ async def test_a_row_reads_like_its_model_and_cannot_be_written(house: House) ->
 
 async def test_one_first_all_value_and_execute(house: House) -> None:
     ids = await write(house, "a", "b")
+    tally, token = sight.begin()
     async with house.context(ALICE) as ctx:
         assert (await ctx.db.first(_ONE, note_id=uuid4())) is None
         with pytest.raises(NotFoundError):
@@ -64,7 +65,9 @@ async def test_one_first_all_value_and_execute(house: House) -> None:
         assert await ctx.db.value(select(func.count()).select_from(Note)) == 2
         assert await ctx.db.execute(update(Note).where(Note.id == bindparam("i")), i=ids[0], title="c") == 1
         assert [n.title for n in await ctx.db.all(_TITLES)] == ["b", "c"]
-        assert ctx.db.queries == 5
+        assert tally.queries == 5
+        assert tally.query_seconds > 0
+    sight.end(token)
 
 
 # --- whose rows -----------------------------------------------------------------------------------
