@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, Phase, given, settings as hypothesis_setting
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
+from nexuscore.kernel.errors import NexusError
 from nexuscore.kernel.http.run import CtxRoute
 from nexuscore.kernel.module import Module
 from nexuscore.kernel.testing import House
@@ -29,7 +30,7 @@ from tests.isolation.operations import Operations
 from tests.isolation.test_isolation import HOUSE, MODULES
 
 pytestmark = pytest.mark.anyio
-EXAMPLES = 100 if os.environ.get("NEXUS_SOAK") else 3
+EXAMPLES = 100 if os.environ.get("NEXUS_SOAK") else 1
 PATIENCE = 20.0
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 
@@ -153,7 +154,7 @@ async def probed(operations: Operations, house: House, who: Person, name: str) -
         return {}
     try:
         parameters, _ = await probe(house, who.client)
-    except (AssertionError, LookupError):
+    except (AssertionError, LookupError, NexusError):
         return None
     path = operations.routes[name].path
     return {key: str(value) for key, value in parameters.items() if "{" + key + "}" in path}
@@ -167,7 +168,10 @@ async def tried(house: House, operation: Any, route: CtxRoute, caller: Caller) -
         caller.person = None
         there = await probed(HOUSE, house, await caller.ready(), name)
     for case in cases(operation, there or None):
-        answer = await send(await caller.ready(), case)
+        answer = await send(caller.person or await caller.ready(), case)
+        if answer is not None and answer.status_code == 401:  # thrown out by the request before
+            caller.person = None
+            answer = await send(await caller.ready(), case)
         if answer is not None:
             yield case, answer
 
@@ -190,7 +194,6 @@ async def test_every_answer_stands_in_the_document(house: House) -> None:
                     f"{route.operation_id}: {said[:60]}",
                     f"{route.operation_id}: {said}\n  {case.as_curl_command()[:600]}",
                 )
-    print(asked, statuses)
     assert not faults, "\n".join(faults.values())
-    assert asked > 3 * len(HOUSE.routes)
+    assert asked > EXAMPLES * len(HOUSE.routes)
     assert {200, 201, 204, 404, 422} <= statuses, "good requests and bad ones came through"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LONGEST_PAUSE = 30.0  # seconds before a server that keeps ending is started again
 SETTLED_AFTER = 30.0
+LEAST_DRAIN = 1.0  # seconds in which open connections are told, with an answer, to go to another server
 _log = log.get_logger(__name__)
 
 
@@ -92,16 +93,16 @@ class Family:
         self._listener = listener
         self._environment = environment
         self._options = options
-        self._patience = app.kernel.drain_s + 2 * app.kernel.shutdown_grace_s + 5
+        self._patience = max(app.kernel.drain_s, LEAST_DRAIN) + 2 * app.kernel.shutdown_grace_s + 5
         self._children: list[Child] = []
-        self._stopping = False
         self._turn = asyncio.Lock()
 
     async def start(self, count: int) -> None:
         """The first ones; an error when one of them cannot start, which it has explained itself."""
-        self._children = [await self._born() for _ in range(count)]
-        if not all([await child.ready() for child in self._children]):
-            raise ConfigurationError("A server could not start; what it said stands above.")
+        async with self._turn:
+            self._children = [await self._born() for _ in range(count)]
+            if not all([await child.ready() for child in self._children]):
+                raise ConfigurationError("A server could not start; what it said stands above.")
 
     async def keep(self) -> None:
         """Start again what ends, until cancelled."""
@@ -184,7 +185,12 @@ async def serve_many(
     async with process.database(app.kernel, "nexus serve", alone=True) as urls:
         if migrated:
             await process.migrate_first(app, urls)
-        environment = {**os.environ, "DATABASE_URL": urls.app, "DATABASE_OWNER_URL": urls.owner}
+        environment = {
+            **os.environ,
+            "DATABASE_URL": urls.app,
+            "DATABASE_OWNER_URL": urls.owner,
+            "NEXUS_DRAIN_S": str(max(app.kernel.drain_s, LEAST_DRAIN)),
+        }
         family = Family(app, listener, environment, options)
         loop = asyncio.get_running_loop()
         replacing: set[asyncio.Task[None]] = set()
@@ -195,9 +201,9 @@ async def serve_many(
             task.add_done_callback(replacing.discard)
 
         try:
+            loop.add_signal_handler(signal.SIGHUP, replace)
             await family.start(count)
             ready()
-            loop.add_signal_handler(signal.SIGHUP, replace)
             await family.keep()
         except asyncio.CancelledError:
             _log.info("stopping", servers=count)

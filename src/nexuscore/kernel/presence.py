@@ -50,13 +50,14 @@ async def present(app: "App") -> AsyncIterator[None]:
     if app.kernel.env != "production":
         yield
         return
-    keeper = asyncio.create_task(_keep(app, await _held(app, PATIENCE)))
+    held = [await _held(app, PATIENCE)]
+    keeper = asyncio.create_task(_keep(app, held))
     try:
         yield
     finally:
         keeper.cancel()
-        with suppress(asyncio.CancelledError):
-            await keeper
+        await asyncio.wait({keeper})
+        await _close(held[0])
 
 
 async def _held(app: "App", patience: float) -> Any:
@@ -71,9 +72,14 @@ async def _held(app: "App", patience: float) -> Any:
                 raise ConfigurationError(_refusal(app))
             await asyncio.sleep(0.25)
     except BaseException:
-        connection.terminate()
+        await _close(connection)
         raise
     return connection
+
+
+async def _close(connection: Any) -> None:
+    with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        await connection.close(timeout=2)
 
 
 def _refusal(app: "App") -> str:
@@ -84,16 +90,13 @@ def _refusal(app: "App") -> str:
     )
 
 
-async def _keep(app: "App", connection: Any) -> None:
+async def _keep(app: "App", held: list[Any]) -> None:
     """Hold the lock until cancelled, taking it again when the connection was lost."""
-    try:
-        while True:
-            lost = asyncio.Event()
-            connection.add_termination_listener(lambda _, lost=lost: lost.set())
-            await lost.wait()
-            connection = await _again(app)
-    finally:
-        connection.terminate()
+    while True:
+        lost = asyncio.Event()
+        held[0].add_termination_listener(lambda _, lost=lost: lost.set())
+        await lost.wait()
+        held[0] = await _again(app)
 
 
 async def _again(app: "App") -> Any:

@@ -80,9 +80,9 @@ class _Compared:
         """What is sent to the client: it must fit what was said of it."""
         for media, shape in old.get("content", {}).items():
             now = new.get("content", {}).get(media)
-            if now is None:
+            if now is None and shape.get("schema"):
                 yield f"no longer answers {media}"
-            else:
+            elif now is not None:
                 yield from self._out(shape.get("schema", {}), now.get("schema", {}), "the answer")
 
     def _parameters(self, old: Part, new: Part) -> Iterator[str]:

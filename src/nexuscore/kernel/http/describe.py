@@ -120,6 +120,11 @@ def documented_errors(operation: Operation, admission: Admission | None) -> dict
         }
         for status, found in sorted(codes.items())
     }
+    if operation.media:
+        content = {media: {"schema": {"type": "string"}} for media in operation.media}
+        documented[operation.status] = {"content": content}
+    for status, words in operation.also.items():
+        documented[status] = {"description": words, **({"model": operation.answer} if status < 300 else {})}
     if operation.method == "GET":
         documented[304] = {"description": "Nothing has changed since the answer that `If-None-Match` names."}
     return {

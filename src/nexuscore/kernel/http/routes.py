@@ -8,8 +8,9 @@ async def create_note(ctx: CanWrite, new: NewNote) -> Note:
     return await service.create(ctx, new)
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from nexuscore.kernel.access import Permission, Rule
@@ -92,6 +93,8 @@ class Operation:
     unrepeatable: str | None
     replica: bool
     outside_api: bool
+    media: tuple[str, ...] = ()
+    also: Mapping[int, str] = field(default_factory=dict)
     listing: Listing | None = None
     limits: tuple[Limit, ...] = ()
     priority: Priority = "normal"
@@ -154,6 +157,8 @@ class Routes:
         since: int = 1,
         until: int | None = None,
         older: Sequence[Older] = (),
+        media: str | Sequence[str] = (),
+        also: Mapping[int, str] = MappingProxyType({}),
     ) -> Callable[[F], F]:
         def declare(endpoint: F) -> F:
             self.operations.append(
@@ -169,6 +174,8 @@ class Routes:
                     needs_key=needs_key,
                     unrepeatable=unrepeatable,
                     replica=replica and method == "GET",
+                    media=(media,) if isinstance(media, str) else tuple(media),
+                    also=also,
                     outside_api=self.outside_api,
                     listing=listing,
                     limits=(limit,) if isinstance(limit, Limit) else tuple(limit),

@@ -7,6 +7,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from fastapi.dependencies.utils import request_params_to_args
+from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 
@@ -54,6 +55,7 @@ class CtxRoute(APIRoute):
             shape.stub,
             methods=[operation.method],
             response_model=operation.answer,
+            response_class=Response if operation.answer is None else JSONResponse,
             status_code=operation.status,
             tags=[operation.tag],
             operation_id=operation.endpoint.__name__,

@@ -101,7 +101,7 @@ async def read_event_export_everywhere(ctx: CanReadAll, export_id: UUID) -> Expo
         return exports.shown(ctx, await exports.get(everywhere, export_id))
 
 
-@routes.get("/exports/{export_id}/parts/{number}", errors=(LinkExpired, FileMissing))
+@routes.get("/exports/{export_id}/parts/{number}", errors=(LinkExpired, FileMissing), media=sorted(set(MEDIA.values())))
 async def download_events(
     exchange: WithLink,
     export_id: UUID,

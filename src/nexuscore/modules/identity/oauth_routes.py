@@ -5,7 +5,7 @@ from uuid import UUID
 
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Json
-from nexuscore.kernel.errors import NexusError
+from nexuscore.kernel.errors import NexusError, NotFoundError
 from nexuscore.kernel.http import Exchange, Page, PageQuery, Public, Query, Reply, Routes, SignedIn
 from nexuscore.modules.identity import cookies, mails, oauth
 from nexuscore.modules.identity.errors import LastWayIn
@@ -44,7 +44,7 @@ async def start_oauth(exchange: Anybody, provider: str, given: FlowAsked) -> Rep
     return await _begun(exchange, provider, given)
 
 
-@links.post("/start", answer=FlowBegun, errors=(ProviderUnreachable,))
+@links.post("/start", answer=FlowBegun, errors=(NotFoundError, ProviderUnreachable))
 async def start_linking(exchange: FreshSomebody, given: LinkAsked) -> Reply:
     """Begin to link a provider with the caller's account."""
     return await _begun(exchange, given.provider, given, owner=exchange.identity.actor.id)
@@ -66,6 +66,7 @@ async def _begun(exchange: Exchange, provider: str, given: FlowAsked, owner: UUI
 @flows.get(
     "/{provider}/callback",
     answer=SignedInOut | ChallengeOut,
+    also={303: "A browser is sent on to one of our pages."},
     errors=(VouchingFailed, ProviderUnreachable, oauth.NotLinked, oauth.LinkedElsewhere),
 )
 async def finish_oauth(

@@ -58,6 +58,7 @@ Quarter = Annotated[int, Path(ge=1, le=4)]
 WithLink = Annotated[Exchange, Public("The link is signed, and expires.")]
 InLanguage = Annotated[Language | None, Query(description="The language; without it, the organisation's.")]
 _PRICED = (NothingToInvoice, GstInSgd)
+_BEING_MADE = {202: "It is being made; ask again."}
 _MOVED = (NotOpen, InvoiceVoid, WrongCurrency, ReferenceReused)
 
 CanRead = Annotated[Ctx, Can(READ)]
@@ -76,13 +77,13 @@ async def read_invoice(ctx: CanReadOne, invoice_id: UUID) -> InvoiceOut:
     return await listings.shown(ctx, invoice_id)
 
 
-@routes.get("/{invoice_id}/pdf", answer=Document, errors=(NotIssued,))
+@routes.get("/{invoice_id}/pdf", answer=Document, errors=(NotIssued,), also=_BEING_MADE)
 async def read_invoice_pdf(ctx: CanReadOne, invoice_id: UUID, language: InLanguage = None) -> Document | Reply:
     """A link to the PDF that works for some days; 202 while it is being made."""
     return _made(documents.shown(ctx, await documents.request(ctx, invoice_id, language)))
 
 
-@routes.get("/{invoice_id}/credit-notes/{credit_note_id}/pdf", answer=Document)
+@routes.get("/{invoice_id}/credit-notes/{credit_note_id}/pdf", answer=Document, also=_BEING_MADE)
 async def read_credit_note_pdf(
     ctx: CanReadOne, invoice_id: UUID, credit_note_id: UUID, language: InLanguage = None
 ) -> Document | Reply:
@@ -90,13 +91,13 @@ async def read_credit_note_pdf(
     return _made(documents.shown(ctx, await documents.request(ctx, invoice_id, language, credit_note_id)))
 
 
-@routes.get("/{invoice_id}/peppol", errors=(NotIssued, NotExportable))
+@routes.get("/{invoice_id}/peppol", errors=(NotIssued, NotExportable), media="application/xml")
 async def export_invoice(ctx: CanReadOne) -> Reply:
     """The invoice as a Peppol document (UBL, PINT SG), as InvoiceNow carries it."""
     return _xml(str(ctx.row.number), peppol.invoice_xml(ctx.row))
 
 
-@routes.get("/{invoice_id}/credit-notes/{credit_note_id}/peppol", errors=(NotExportable,))
+@routes.get("/{invoice_id}/credit-notes/{credit_note_id}/peppol", errors=(NotExportable,), media="application/xml")
 async def export_credit_note(ctx: CanReadOne, credit_note_id: UUID) -> Reply:
     """The same for a credit note of the invoice."""
     note = await credit_notes.get(ctx, credit_note_id)
@@ -105,7 +106,7 @@ async def export_credit_note(ctx: CanReadOne, credit_note_id: UUID) -> Reply:
     return _xml(note.number, peppol.credit_note_xml(note, ctx.row))
 
 
-@routes.get("/files/{document_id}", errors=(LinkExpired,))
+@routes.get("/files/{document_id}", errors=(LinkExpired,), media="application/pdf")
 async def download_invoice(
     exchange: WithLink,
     document_id: UUID,
@@ -139,7 +140,7 @@ async def list_all_invoices(ctx: CanManage, query: Annotated[EverywhereQuery, Qu
     return await everywhere.page(ctx, query)
 
 
-@billing.post("", answer=InvoiceOut, status=201, errors=_PRICED, needs_key=True)
+@billing.post("", answer=InvoiceOut, status=201, errors=(*_PRICED, NotFoundError), needs_key=True)
 async def draft_invoice(ctx: CanManage, new: NewInvoice) -> InvoiceOut:
     """Write an invoice for an organisation. Nothing is owed before it is finalised."""
     return await everywhere.draft(ctx, new)
@@ -213,7 +214,7 @@ async def read_gst_return(ctx: CanReport, year: Year, quarter: Quarter) -> GstRe
     return await gst.report(ctx, year, quarter)
 
 
-@returns.get("/{year}/{quarter}/csv")
+@returns.get("/{year}/{quarter}/csv", media="text/csv")
 async def download_gst_return(ctx: CanReport, year: Year, quarter: Quarter) -> Reply:
     """The documents behind the boxes, as CSV; amounts in cents."""
     reply = Reply(body=await gst.csv(ctx, year, quarter), media="text/csv; charset=utf-8")

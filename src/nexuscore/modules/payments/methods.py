@@ -11,7 +11,7 @@ from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Json
 from nexuscore.kernel.jobs import Job
 from nexuscore.kernel.tables import columns
-from nexuscore.modules.payments.errors import MethodGone, NoSavedMethod, PaymentFailed
+from nexuscore.modules.payments.errors import MethodGone, NoSavedMethod, PaymentFailed, ProviderRefused
 from nexuscore.modules.payments.events import DefaultMethodChanged, MethodRemoved, MethodSaved
 from nexuscore.modules.payments.provider import Method, Setup, chosen, provider
 from nexuscore.modules.payments.schemas import MethodOut, NewMethod
@@ -118,7 +118,12 @@ async def set_up(app: App, payer: Callable[[], Awaitable[str]], key: str) -> Set
 async def finish(app: App, payer: Callable[[], Awaitable[str]], new: NewMethod, key: str) -> Method:
     """The card of a setup of this organisation, confirmed here if it is to be."""
     there = provider(app)
-    setup = await there.setup_now(app, new.setup_id)
+    try:
+        setup = await there.setup_now(app, new.setup_id)
+    except ProviderRefused as error:
+        if getattr(error, "http_status", None) == 404:  # an id that somebody made up
+            raise MethodGone from error
+        raise
     if setup.customer != await payer():
         raise MethodGone
     if new.payment_method is not None and setup.state in ("pending", "failed"):

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from nexuscore.kernel.ctx import Ctx, RowCtx
 from nexuscore.kernel.db import Json
+from nexuscore.kernel.errors import NotFoundError
 from nexuscore.kernel.http import Can, Exchange, Page, PageQuery, Query, Routes
 from nexuscore.kernel.http.idempotency import HEADER, IdempotencyKeyRequired
 from nexuscore.modules.payments import (
@@ -123,7 +124,7 @@ def _shown(exchange: Exchange, payment: Payment, intent: Intent) -> IntentOut:
     answer=IntentOut,
     status=201,
     needs_key=True,
-    errors=[NothingToPay, PaymentInProgress, PaymentKeyConflict, *OUTSIDE],
+    errors=[NotFoundError, NothingToPay, PaymentInProgress, PaymentKeyConflict, *OUTSIDE],
 )
 async def create_payment(exchange: CanPay, new: NewIntent) -> IntentOut:
     """Begin to pay what is due on an invoice. PayNow's QR code comes with the answer; a card is confirmed next."""
@@ -201,7 +202,11 @@ async def list_disputes(ctx: CanRead, query: Annotated[PageQuery, Query()]) -> J
 
 
 @routes.post(
-    "/by-hand", answer=PaymentOut, status=201, needs_key=True, errors=[MoreThanDue, NothingToPay, ReferenceUsed]
+    "/by-hand",
+    answer=PaymentOut,
+    status=201,
+    needs_key=True,
+    errors=[MoreThanDue, NotFoundError, NothingToPay, ReferenceUsed],
 )
 async def record_payment(ctx: CanRecord, new: NewRecord) -> Payment:
     """Record money that came by bank transfer or in cash. The same reference again is the same money."""

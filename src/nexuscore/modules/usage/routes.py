@@ -7,6 +7,7 @@ from fastapi import Query
 
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Json
+from nexuscore.kernel.errors import NotFoundError
 from nexuscore.kernel.http import Can, Page, PageQuery, Routes
 from nexuscore.modules import orgs
 from nexuscore.modules.usage import answers, caps, credits, purchases
@@ -78,7 +79,7 @@ async def order_credits(ctx: CanBuy, new: OrderIn) -> Any:
     return {"invoice_id": invoice.id, **{name: getattr(invoice, name) for name in names}}
 
 
-@routes.post("/grants", answer=EntryOut, status=201, needs_key=True)
+@routes.post("/grants", answer=EntryOut, status=201, needs_key=True, errors=(NotFoundError,))
 async def grant_credits(ctx: CanGrant, new: GrantIn) -> UsageEntry:
     """Give an organisation credits."""
     async with ctx.in_org(new.organisation_id) as inside:
@@ -86,7 +87,7 @@ async def grant_credits(ctx: CanGrant, new: GrantIn) -> UsageEntry:
         return await credits.grant(inside, new.amount_micro, reason=new.reason)
 
 
-@routes.put("/terms", answer=TermsOut, needs_key=True)
+@routes.put("/terms", answer=TermsOut, needs_key=True, errors=(NotFoundError,))
 async def set_usage_terms(ctx: CanGrant, new: TermsIn) -> UsageAccount:
     """Let an organisation pay afterwards, by invoice, or in advance; and set when it is warned."""
     async with ctx.in_org(new.organisation_id) as inside:
