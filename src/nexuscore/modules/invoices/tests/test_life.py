@@ -256,7 +256,7 @@ TAMPERED = [
 
 
 async def test_the_database_refuses_to_rewrite_what_was_issued(house: House, acme: Customer) -> None:
-    """Seen to succeed, all but the sums, with the triggers and revoked grants of the migrations left out."""
+    """Seven of these were seen to succeed without the triggers and revoked grants; checks refuse the others too."""
     invoice = await issued(acme)
     for sql in TAMPERED:
         with pytest.raises(asyncpg.PostgresError):

@@ -10,9 +10,9 @@ import pytest
 from nexuscore.kernel.errors import NexusError
 from nexuscore.kernel.testing import House
 from nexuscore.modules import invoices
-from nexuscore.modules.books.testing import findings
+from nexuscore.modules.books.testing import balances, findings
 from nexuscore.modules.invoices import NewLine
-from nexuscore.modules.invoices.testing import Customer, customer
+from nexuscore.modules.invoices.testing import customer
 
 pytestmark = pytest.mark.anyio
 AT_ONCE = 50
@@ -81,20 +81,24 @@ async def _take(house: House, org_id: UUID, invoice_id: UUID, part: int) -> str 
 
 
 async def test_an_entry_that_does_not_balance_is_not_committed(committed_house: House) -> None:
-    """Whatever code writes it, in whichever scope it ends: the database adds up before the commit."""
+    """Whatever code writes it, in whichever scope it ends: the database adds up before the commit.
+
+    Red when the trigger looks with the eyes of the transaction, which by then is in no organisation.
+    """
     house = committed_house
     acme = await customer(house)
     for amounts in ([], [100], [100, -99]):
         with pytest.raises(asyncpg.CheckViolationError, match=r"sum to zero|moves nothing"):
-            await _write(acme, amounts)
+            await _write(house, acme.org.id, amounts)
+    await _write(house, acme.org.id, [100, -60, -40])
+    assert sum((await balances(house)).values()) == 0
     assert await findings(house) == []
 
 
-async def _write(acme: Customer, amounts: list[int]) -> None:
-    async with acme.acting() as ctx:
+async def _write(house: House, org_id: UUID, amounts: list[int]) -> None:
+    """An entry written inside an organisation, by a transaction that ends outside it."""
+    async with house.app.context() as ctx, ctx.in_org(org_id) as there:
         entry = uuid4()
-        await ctx.db.raw(_ENTRY, entry, acme.org.id)
+        await there.db.raw(_ENTRY, entry, org_id)
         for number, amount in enumerate(amounts):
-            await ctx.db.raw(_POSTING, entry, number, acme.org.id, amount)
-        async with ctx.in_org(uuid4()):
-            pass
+            await there.db.raw(_POSTING, entry, number, org_id, amount)
