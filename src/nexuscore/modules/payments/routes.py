@@ -12,6 +12,7 @@ from nexuscore.kernel.db import Json
 from nexuscore.kernel.errors import NotFoundError
 from nexuscore.kernel.http import Can, Exchange, Page, PageQuery, Query, Routes
 from nexuscore.kernel.http.idempotency import HEADER, IdempotencyKeyRequired
+from nexuscore.kernel.limits import PAYMENTS
 from nexuscore.modules.payments import (
     byhand,
     findings,
@@ -124,6 +125,7 @@ def _shown(exchange: Exchange, payment: Payment, intent: Intent) -> IntentOut:
     answer=IntentOut,
     status=201,
     needs_key=True,
+    limit=PAYMENTS,
     errors=[NotFoundError, NothingToPay, PaymentInProgress, PaymentKeyConflict, *OUTSIDE],
 )
 async def create_payment(exchange: CanPay, new: NewIntent) -> IntentOut:

@@ -8,7 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
+from nexuscore.kernel import sight
 from nexuscore.kernel.app import App
+from nexuscore.kernel.breaker import Breaker
+from nexuscore.kernel.errors import NexusError
 from nexuscore.kernel.log import get_logger
 from nexuscore.kernel.money import Money
 from nexuscore.modules.payments.errors import NoProvider, PaymentFailed, ProviderRefused, ProviderUnavailable
@@ -38,6 +41,7 @@ FAKE_KEY = "sk_test_of_the_stand_in"
 _log = get_logger(__name__)
 _callers = ThreadPoolExecutor(16, thread_name_prefix="stripe")  # a slow provider keeps these busy, nobody else's
 _clients: WeakKeyDictionary[App, dict[str, "StripeClient"]] = WeakKeyDictionary()
+_breakers: WeakKeyDictionary[App, dict[str, Breaker]] = WeakKeyDictionary()
 _EXPAND = ["latest_charge", "payment_method"]
 _PROGRESS: dict[str, Progress] = {
     "requires_payment_method": "pending",
@@ -185,9 +189,22 @@ class Stripe(Provider):
         return found
 
     async def _run(self, app: App, verb: "Callable[[StripeClient], Any]", given: Sequence[Any], key: str | None) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(
-            _callers, partial(self._in_thread, app, verb, given, key)
-        )
+        """In a thread of ours. A provider that fails again and again is left alone for a while."""
+        breaker = _breakers.setdefault(app, {}).setdefault(self.name, Breaker(f"payments.{self.name}"))
+        if not breaker.allows():
+            raise ProviderUnavailable(retry_after=breaker.retry_in())
+        work = partial(self._in_thread, app, verb, given, key)
+        try:
+            with sight.outside("payments"):
+                found = await asyncio.get_running_loop().run_in_executor(_callers, work)
+        except ProviderUnavailable:
+            breaker.failed()
+            raise
+        except NexusError:
+            breaker.succeeded()  # it answered
+            raise
+        breaker.succeeded()
+        return found
 
     def _in_thread(self, app: App, verb: "Callable[[StripeClient], Any]", given: Sequence[Any], key: str | None) -> Any:
         """Call it, and say in our words what goes wrong."""

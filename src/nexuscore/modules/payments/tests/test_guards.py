@@ -86,6 +86,21 @@ async def test_a_viewer_sees_and_changes_nothing(house: House, acme: Customer) -
     assert [(await send(viewer.client, path, body)).status_code for path, body in tries] == [403] * len(tries)
 
 
+class TestLimits:
+    """The house's limit: payments are begun five times an hour."""
+
+    @pytest.fixture
+    def settings(self, settings: dict[str, str]) -> dict[str, str]:
+        return {**settings, "NEXUS_LIMITS": "user=off, anonymous=off, sign_in=off"}
+
+    async def test_payments_are_begun_five_times_an_hour(self, acme: Customer) -> None:
+        """Seen red: without the limit on the route the sixth was answered 201."""
+        invoice = await owed(acme)
+        body = {"invoice_id": str(invoice.id)}
+        statuses = [(await send(acme.owner.client, "/payments/intents", body)).status_code for _ in range(6)]
+        assert statuses == [201] * 5 + [429]
+
+
 @pytest.mark.parametrize(
     ("given", "fault"),
     [

@@ -196,6 +196,23 @@ async def test_a_provider_that_is_down_loses_nothing(
     assert (await balances(house))["processor"] == 10_900
 
 
+async def test_a_provider_that_fails_again_and_again_is_left_alone(
+    house: House, acme: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = await begin(acme, (await owed(acme)).id)
+    asked = []
+
+    def broken(self: Any, *given: Any) -> Answer:
+        asked.append(given)
+        return Answer(500, b"")
+
+    monkeypatch.setattr(type(stripe_of(house)), "answer", broken)
+    answers = [await acme.owner.client.post(f"/payments/{begun['id']}/refresh") for _ in range(8)]
+    assert {answer.json()["error_code"] for answer in answers} == {"provider_unavailable"}
+    assert len(asked) == 5
+    assert "retry-after" in answers[-1].headers
+
+
 async def test_what_is_stuck_is_asked_about(house: House, acme: Customer, fake_clock: Any) -> None:
     """The answer was lost and so was the webhook; the clock brings it to light."""
     invoice = await owed(acme, 91_747)  # 1000.04 is processing for a while
