@@ -31,7 +31,8 @@ bench: .venv/dev.stamp ## Measure what we claim about speed
 
 soak: .venv/dev.stamp ## The long runs: a hundred kills, a thousand races, ten thousand deliveries
 	@NEXUS_CRASH_ROUNDS=100 NEXUS_IDEMPOTENCY_ROUNDS=1000 NEXUS_SOAK=1 \
-		$(BIN)/python -m pytest tests/crash tests/kernel/test_idempotency.py $(wildcard tests/soak) $(ARGS)
+		$(BIN)/python -m pytest tests/crash tests/kernel/test_idempotency.py src/nexuscore/modules/payments/tests/test_once.py \
+		$(wildcard tests/soak) $(ARGS)
 
 docs: .venv/dev.stamp ## Write the tables of settings, events, commands and errors into docs/
 	@$(BIN)/python -m docs.generate

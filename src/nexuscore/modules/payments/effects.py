@@ -7,7 +7,7 @@ from nexuscore.kernel.log import get_logger
 from nexuscore.kernel.money import Money
 from nexuscore.modules import books, invoices
 from nexuscore.modules.books import Account, Entry, credit, debit
-from nexuscore.modules.payments import findings, mails, receipts, store
+from nexuscore.modules.payments import findings, mails, methods, receipts, store
 from nexuscore.modules.payments.events import (
     PaymentCanceled,
     PaymentFailed,
@@ -101,6 +101,8 @@ async def _succeeded(ctx: Ctx, payment: Payment, intent: Intent) -> Payment:
         if intent.received.currency != payment.currency:
             return payment  # not ours to convert: a person decides
     method = intent.method
+    if payment.keep_method and method is not None:
+        await methods.keep(ctx, payment.provider, method)
     return await paid(
         ctx,
         payment,

@@ -14,7 +14,6 @@ from nexuscore.kernel.log import get_logger
 from nexuscore.modules import inbox
 from nexuscore.modules.inbox import Handler, Received
 from nexuscore.modules.payments import foreign, methods, store
-from nexuscore.modules.payments.errors import NoProvider
 from nexuscore.modules.payments.events import (
     MethodRemoved,
     ProviderSubscriptionChanged,
@@ -23,8 +22,7 @@ from nexuscore.modules.payments.events import (
 )
 from nexuscore.modules.payments.fake.mounted import secret
 from nexuscore.modules.payments.intents import Settle
-from nexuscore.modules.payments.provider import Setup, chosen, provider
-from nexuscore.modules.payments.settings import FAKE
+from nexuscore.modules.payments.provider import Setup, is_pretended, provider
 from nexuscore.modules.payments.states import BY_HAND
 from nexuscore.modules.payments.tables import Payer, SavedMethod
 
@@ -185,15 +183,7 @@ def _period_end(thing: Mapping[str, Any]) -> datetime | None:
 def _secrets(app: App) -> list[str]:
     """Those of the inbox, and the stand-in's while it is in use."""
     theirs = next(each for each in app.fillers(inbox.Provider) if each.name == _STRIPE and each is not STRIPE)
-    return [*theirs.secrets(app), *fake_secrets(app)]
-
-
-def fake_secrets(app: App) -> list[str]:
-    """What the stand-in signs with, while it is in use: never in production."""
-    try:
-        return [secret(app)] if chosen(app) == FAKE else []
-    except NoProvider:
-        return []
+    return [*theirs.secrets(app), *([secret(app)] if is_pretended(app) else [])]
 
 
 STRIPE = inbox.Provider(_STRIPE, inbox.stripe, _secrets)

@@ -4,6 +4,7 @@ from nexuscore.kernel.module import Module, Slot
 from nexuscore.modules.payments import events, jobs, pages, permissions
 from nexuscore.modules.payments.checks import CHECKS
 from nexuscore.modules.payments.commands import commands
+from nexuscore.modules.payments.greeting import PaymentGreeting
 from nexuscore.modules.payments.hooks import HANDLERS, STRIPE
 from nexuscore.modules.payments.mails import MESSAGES, RECEIPTS
 from nexuscore.modules.payments.provider import Provider
@@ -43,6 +44,6 @@ module = Module(
     schedules=(jobs.look_again, jobs.reconcile_daily),
     permissions=permissions.ALL,
     slots=(Slot(Provider),),
-    contributes=(MESSAGES, RECEIPTS, STRIPE, *HANDLERS, *CHECKS, Stripe("stripe"), Stripe(FAKE)),
+    contributes=(MESSAGES, RECEIPTS, STRIPE, *HANDLERS, *CHECKS, Stripe("stripe"), Stripe(FAKE), PaymentGreeting()),
     commands=commands,
 )

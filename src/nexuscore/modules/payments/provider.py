@@ -189,6 +189,14 @@ def chosen(app: App) -> str:
     return FAKE
 
 
+def is_pretended(app: App) -> bool:
+    """Whether the stand-in takes the money: never in production."""
+    try:
+        return app.kernel.env != "production" and chosen(app) == FAKE
+    except NoProvider:
+        return False
+
+
 def provider(app: App, name: str | None = None) -> Provider:
     """Who takes the money here, or the one of that name: a payment stays with whom it was begun."""
     wanted = name or chosen(app)

@@ -35,6 +35,17 @@ async def test_a_saved_card_is_charged(house: House, acme: Customer) -> None:
     assert await findings(house) == []
 
 
+async def test_a_card_is_kept_with_the_payment_when_asked(house: House, acme: Customer) -> None:
+    begun = await begin(acme, (await owed(acme)).id, keep_method=True)
+    await confirm(acme, begun["id"])
+    await tell(house, copies=2)
+    (kept,) = (await acme.owner.client.get("/payments/methods")).json()
+    assert (kept["last4"], kept["is_default"]) == ("4242", True)
+    await charge(acme, (await owed(acme)).id)
+    await house.drain()
+    assert (await balances(house))["processor"] == 2 * 10_900
+
+
 async def test_each_try_that_is_refused_is_told(house: House, acme: Customer) -> None:
     await save_card(acme, "pm_card_chargeCustomerFail")
     invoice = await owed(acme)
