@@ -16,6 +16,7 @@ NODE = (
     "openapi-typescript@7.13.0",
     "openapi-fetch@0.17.0",
     "typescript@5.9.3",
+    "@types/node@20.19.0",
 )
 PYTHON = ("openapi-python-client==0.29.1",)
 

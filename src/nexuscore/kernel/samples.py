@@ -1,5 +1,6 @@
 """A value made up from a JSON Schema, as plain as can be: for examples in documents, and for tests of subscribers."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -69,10 +70,25 @@ def _of_type(shape: Mapping[str, Any], shared: Mapping[str, Any], name: str) -> 
             return True if kind == "boolean" else None
 
 
+_OTHERWISE = (
+    "text",
+    "TEXT",
+    "example",
+    "SGD",
+    "SG",
+    "en",
+    "123456",
+    "1",
+    "2026-11",
+    "+6591234567",
+    "T08LL0001A",
+    "0.5",
+)
+
+
 def _text(shape: Mapping[str, Any], name: str) -> str:
     if shape.get("format") in _BY_FORMAT:
         return str(_BY_FORMAT[shape["format"]])
-    text = _BY_NAME.get(name, "text")
-    if len(text) > shape.get("maxLength", len(text)):
-        text = text[: shape["maxLength"]]
+    fitting = (text for text in (_BY_NAME.get(name, "text"), *_OTHERWISE) if re.search(shape.get("pattern", ""), text))
+    text = next(fitting, "text")[: shape.get("maxLength")]
     return text.ljust(shape.get("minLength", 0), "x")
