@@ -11,7 +11,7 @@ from nexuscore.kernel.http import Exchange, Public, Reply, Routes
 from nexuscore.kernel.module import Module
 
 Anybody = Annotated[Exchange, Public("A bench asks.")]
-WORK = 0.05  # seconds a gate waits, as for a database
+WORK = 0.5  # seconds a gate waits, as for a slow database
 routes = Routes("/gates", tag="Gates")
 
 
@@ -30,8 +30,8 @@ async def normal_gate(exchange: Anybody) -> Reply:
 
 @routes.get("/critical", priority="critical")
 async def critical_gate(exchange: Anybody) -> Reply:
-    """What must be answered."""
-    await asyncio.sleep(WORK)
+    """What must be answered, and soon is."""
+    await asyncio.sleep(WORK / 25)
     return Reply(body=b"{}")
 
 

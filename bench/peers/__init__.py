@@ -12,6 +12,7 @@ HERE = Path(__file__).parent
 INSTALLED = HERE.parent / ".peers"
 PYTHON = INSTALLED / "python"
 CELERY = INSTALLED / "celery"
+KEEPERS = INSTALLED / "keepers"
 NESTJS = INSTALLED / "nestjs"
 
 
@@ -35,6 +36,11 @@ def _install_python() -> None:
 def install_celery() -> None:
     """Celery, and a Redis in a wheel, for the row about webhooks."""
     _install(CELERY, HERE / "webhooks" / "requirements.txt")
+
+
+def install_keepers() -> None:
+    """Libraries that limit and cache, for the rows about both."""
+    _install(KEEPERS, HERE / "keepers" / "requirements.txt")
 
 
 def _install(place: Path, lock: Path) -> None:

@@ -1,6 +1,15 @@
 """Every measurement, in the order it is made. A new one is a file here and a line below."""
 
 from bench.row import Row
-from bench.rows import fees, memory, pairs, requests, sight, start, webhooks
+from bench.rows import fees, limits, memory, pairs, requests, sight, start, webhooks
 
-ROWS: list[Row] = [*start.ROWS, *memory.ROWS, *requests.ROWS, *pairs.ROWS, *sight.ROWS, *webhooks.ROWS, *fees.ROWS]
+ROWS: list[Row] = [
+    *start.ROWS,
+    *memory.ROWS,
+    *requests.ROWS,
+    *pairs.ROWS,
+    *sight.ROWS,
+    *limits.ROWS,
+    *webhooks.ROWS,
+    *fees.ROWS,
+]

@@ -269,7 +269,7 @@ async def test_under_load_the_low_go_first_and_the_critical_last() -> None:
         refused = await caller(app).get("/held/low")
         assert (refused.status_code, refused.json()["error_code"]) == (503, "overloaded")
         assert 1 <= int(refused.headers["retry-after"]) <= 5
-        held = await crowded(app, "/normal", 8)
+        held = await crowded(app, "/normal", 10)
         assert await answers(caller(app), "/normal", 1) == [503]
         critical = ("/held/critical", "http://test/health/live", "http://test/metrics")
         for path in critical:
@@ -281,7 +281,7 @@ async def test_under_load_the_low_go_first_and_the_critical_last() -> None:
 
 
 async def test_who_gives_up_leaves_a_place_free() -> None:
-    app = made(NEXUS_LIMITS="off", NEXUS_MAX_IN_FLIGHT="2")
+    app = made(NEXUS_LIMITS="off", NEXUS_MAX_IN_FLIGHT="1")
     for _ in range(3):
         with crowd():
             [task] = await crowded(app, "/normal", 1)

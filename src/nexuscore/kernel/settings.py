@@ -411,7 +411,9 @@ class KernelSettings(Settings, prefix=""):
         " alone lifts all.",
     )
     max_in_flight: int = Field(
-        default=200, ge=1, description="Requests worked on at the same time, per process; more are told to come back."
+        default=200,
+        ge=1,
+        description="Requests worked on at the same time, per process; more are told to come back, the critical last.",
     )
     max_body_bytes: int = Field(default=1_048_576, ge=1, description="The largest request body, uploads apart.")
     request_timeout_s: float = Field(

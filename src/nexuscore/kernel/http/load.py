@@ -12,7 +12,7 @@ from nexuscore.kernel.errors import ServiceUnavailable
 from nexuscore.kernel.log import get_logger
 
 Priority = Literal["critical", "normal", "low"]
-SHARES: dict[Priority, float] = {"critical": 1.0, "normal": 0.8, "low": 0.5}
+SHARES: dict[Priority, float] = {"critical": 2.0, "normal": 1.0, "low": 0.5}
 SAY_EVERY = 10.0
 _log = get_logger(__name__)
 
@@ -25,7 +25,7 @@ class Overloaded(ServiceUnavailable):
 
 
 class Load:
-    """The places of one process: each priority may fill its share of them, so that the important finds one free."""
+    """The places of one process. The low may fill half of them; the critical still find some when all are taken."""
 
     def __init__(self, most: int) -> None:
         self.taken = 0
