@@ -67,5 +67,6 @@ kernel = Module(
         RedisCheck(),
         MemoryCheck(),
         DiskCheck(),
+        RedisCheck(),
     ),
 )
