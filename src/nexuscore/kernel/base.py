@@ -67,6 +67,5 @@ kernel = Module(
         RedisCheck(),
         MemoryCheck(),
         DiskCheck(),
-        RedisCheck(),
     ),
 )

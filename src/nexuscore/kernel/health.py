@@ -24,7 +24,6 @@ import psutil
 
 from nexuscore.kernel import metrics, migrate, queue
 from nexuscore.kernel.log import get_logger
-from nexuscore.kernel.redis import RedisDown
 
 if TYPE_CHECKING:
     from nexuscore.kernel.app import App
@@ -206,25 +205,6 @@ class DiskCheck(HealthCheck):
         disk = shutil.disk_usage(folder)
         share = disk.free / disk.total
         return Finding("up" if share > 0.05 else "degraded", {"free_mb": disk.free // 2**20, "share": round(share, 3)})
-
-
-class RedisCheck(HealthCheck):
-    """Whether Redis answers, if one is named. Without it limits and cache are each process's own, so nothing fails."""
-
-    name = "redis"
-
-    async def look(self, app: "App") -> Finding:
-        """Its circuit, and one call while that is closed."""
-        if app.redis is None:
-            return Finding("up", {"used": False})
-        circuit = app.redis.breaker.state
-        try:
-            if circuit == "closed":
-                await app.redis.call("PING")
-        except RedisDown:
-            circuit = app.redis.breaker.state
-            return Finding("degraded", {"used": True, "circuit": circuit})
-        return Finding("up" if circuit == "closed" else "degraded", {"used": True, "circuit": circuit})
 
 
 def pool_sizes(app: "App") -> tuple[int, int, int]:
