@@ -127,7 +127,6 @@ def _shown(exchange: Exchange, payment: Payment, intent: Intent) -> IntentOut:
     needs_key=True,
     limit=PAYMENTS,
     errors=[NotFoundError, NothingToPay, PaymentInProgress, PaymentKeyConflict, *OUTSIDE],
-    limit=PAYMENTS,
 )
 async def create_payment(exchange: CanPay, new: NewIntent) -> IntentOut:
     """Begin to pay what is due on an invoice. PayNow's QR code comes with the answer; a card is confirmed next."""
