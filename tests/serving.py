@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -33,13 +34,18 @@ def served(app: str, data: Path, port: int = 0, **settings: str) -> Iterator[str
     )
     said: list[str] = []
     assert server.stdout is not None
+    rest = Thread(target=said.extend, args=(server.stdout,))  # a pipe nobody reads would stop the server when it is full
     try:
         for line in server.stdout:
             said.append(line)
             if found := re.search(r"^  address +(http://\S+)", line):
+                rest.start()
                 yield found[1]
                 return
         pytest.fail(f"nexus serve did not start:\n{''.join(said)}")
     finally:
         server.terminate()
-        server.communicate(timeout=60)
+        server.wait(timeout=60)
+        if rest.is_alive():
+            rest.join(timeout=60)
+        server.stdout.close()
