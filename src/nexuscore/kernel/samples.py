@@ -34,12 +34,15 @@ _BY_NAME = {
 }
 
 
-def sample(shape: Any, shared: Mapping[str, Any], name: str = "") -> Any:
-    """A value that fits a schema; `shared` holds what its references name, `name` is the field it is for."""
+def sample(shape: Any, shared: Mapping[str, Any], name: str = "", within: tuple[str, ...] = ()) -> Any:
+    """A value that fits a schema; `shared` holds what its references name, `name` is the field it is for.
+
+    `within` are the references it is inside of: what holds itself ends where the schema lets it.
+    """
     if not isinstance(shape, Mapping):
         return None
-    if "$ref" in shape:
-        return sample(shared[shape["$ref"].rpartition("/")[2]], shared, name)
+    if (ref := shape.get("$ref")) is not None:
+        return sample(shared[ref.rpartition("/")[2]], shared, name, (*within, ref))
     if "const" in shape:
         return shape["const"]
     for key in ("examples", "enum"):
@@ -49,17 +52,21 @@ def sample(shape: Any, shared: Mapping[str, Any], name: str = "") -> Any:
         return shape["default"]
     for key in ("anyOf", "oneOf", "allOf"):
         if key in shape:
-            return sample(shape[key][0], shared, name)
-    return _of_type(shape, shared, name)
+            choice = next((each for each in shape[key] if each.get("$ref") not in within), {"type": "null"})
+            return sample(choice, shared, name, within)
+    return _of_type(shape, shared, name, within)
 
 
-def _of_type(shape: Mapping[str, Any], shared: Mapping[str, Any], name: str) -> Any:
+def _of_type(shape: Mapping[str, Any], shared: Mapping[str, Any], name: str, within: tuple[str, ...]) -> Any:
     match shape.get("type"):
         case "object":
             fields = shape.get("properties", {})
-            return {each: sample(fields[each], shared, each) for each in shape.get("required", fields)}
+            return {each: sample(fields[each], shared, each, within) for each in shape.get("required", fields)}
         case "array":
-            return [sample(shape["items"], shared, name.removesuffix("s"))] if shape.get("items") else []
+            items = shape.get("items")
+            if not items or items.get("$ref") in within:
+                return []
+            return [sample(items, shared, name.removesuffix("s"), within)]
         case "integer":
             return int(shape.get("minimum", shape.get("exclusiveMinimum", 0) + 1))
         case "number":

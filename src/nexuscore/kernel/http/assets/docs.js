@@ -67,6 +67,9 @@ function codeBlock(label, text, isJson = false) {
 
 // --- schemas -------------------------------------------------------------------------------------
 
+/** A response or the like itself, its reference followed. */
+const shared = (found, kind) => (found.$ref ? api.components[kind][found.$ref.split("/").pop()] ?? {} : found);
+
 /** The schema itself, its references followed; `called` is the name it is known by. */
 function resolve(schema) {
   let found = schema ?? {};
@@ -246,7 +249,7 @@ function answersView(operation) {
 
 function errorsView(operation) {
   return el("ul.errors", {}, Object.entries(operation.responses).flatMap(([status, answer]) =>
-    (answer["x-codes"] ?? []).map((code) => el("li", {}, el("span.status.bad", {}, status), " ",
+    (shared(answer, "responses")["x-codes"] ?? []).map((code) => el("li", {}, el("span.status.bad", {}, status), " ",
       el("a", { href: `#${code}` }, el("code", {}, code)), " ", errorOf(code)?.message))));
 }
 
