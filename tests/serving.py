@@ -34,7 +34,9 @@ def served(app: str, data: Path, port: int = 0, **settings: str) -> Iterator[str
     )
     said: list[str] = []
     assert server.stdout is not None
-    rest = Thread(target=said.extend, args=(server.stdout,))  # a pipe nobody reads would stop the server when it is full
+    rest = Thread(
+        target=said.extend, args=(server.stdout,)
+    )  # a pipe nobody reads would stop the server when it is full
     try:
         for line in server.stdout:
             said.append(line)

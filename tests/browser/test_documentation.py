@@ -104,7 +104,10 @@ def test_what_everybody_may_asks_for_no_token(browser: Browser) -> None:
     assert wait_for(browser, ".access").text == "Everybody. Doors are on the street."
     assert browser.driver.find_elements(By.ID, "try-Bearer-token") == []
     assert "Authorization" not in wait_for(browser, "pre[aria-label='curl command']").text
-    assert 'choice\nin query\nThe colour.\n"red", "green", default "green"\n' in wait_for(browser, ".fields", "colour").text
+    assert (
+        'choice\nin query\nThe colour.\n"red", "green", default "green"\n'
+        in wait_for(browser, ".fields", "colour").text
+    )
     assert "The fields of Door, as above." in wait_for(browser, ".fields", "behind").text
     wait_for(browser, "#try-colour").send_keys("red")
     wait_for(browser, ".send").click()
