@@ -62,11 +62,11 @@ async def test_only_the_platform_gives_credits_and_terms(house: House, acme: Org
         assert (await root.client.put("/usage/terms", terms, **key())).status_code == 200
 
 
-@pytest.mark.parametrize("amount", [0, -1, 1.5, "1", 10**16])
-async def test_an_amount_is_a_whole_number(house: House, acme: Org, amount: Any) -> None:
+async def test_an_amount_is_a_whole_number(house: House) -> None:
     root = await person(house, "root@example.com", platform_role="admin")
-    body = {"organisation_id": str(acme.id), "amount_micro": amount, "reason": "x"}
-    assert (await root.client.post("/usage/grants", body, **key())).status_code == 422
+    for amount in (0, -1, 1.5, "1", 10**16):
+        body = {"organisation_id": str(uuid4()), "amount_micro": amount, "reason": "x"}
+        assert (await root.client.post("/usage/grants", body, **key())).status_code == 422, amount
 
 
 async def test_money_needs_a_key_and_a_cap_a_member(house: House, acme: Org) -> None:
