@@ -37,7 +37,7 @@ def drawn() -> set[tuple[str, str]]:
 
 
 async def test_every_step_that_is_not_drawn_is_refused(house: House, acme: Customer, fake_clock: FakeClock) -> None:
-    """Without the trigger, thirteen steps that are not drawn went through."""
+    """Without the trigger, steps that are not drawn went through: canceled to paused, unpaid to trialing, and more."""
     subscription = await subscribed(house, acme.org.id, trial=True)
     taken: set[tuple[str, str]] = set()
     async with acme.acting() as ctx:

@@ -119,7 +119,7 @@ async def test_one_purchase_and_one_bill_however_many_ask(committed_house: House
 
 
 async def refuse_the_owner(house: House) -> None:
-    """What is in the ledger stays, whoever asks: without the triggers all seven went through."""
+    """What is in the ledger stays, whoever asks: without the triggers six of the seven went through."""
     connection = await asyncpg.connect(house.owner_dsn)
     try:
         for sql in (
