@@ -9,8 +9,9 @@ from nexuscore.kernel.events import Fact, on
 from nexuscore.kernel.jobs import Job, every, worker
 from nexuscore.modules import invoices
 from nexuscore.modules.invoices.events import InvoiceOverdue, InvoicePaid, InvoicePaymentReversed, InvoiceVoided
+from nexuscore.modules.orgs.events import OrganisationDeleted
 from nexuscore.modules.payments.events import PaymentFailed
-from nexuscore.modules.plans import dunning, renewals
+from nexuscore.modules.plans import dunning, renewals, subscriptions
 from nexuscore.modules.plans.settings import PlanSettings
 from nexuscore.modules.plans.store import SOURCE
 
@@ -111,6 +112,12 @@ async def when_a_charge_failed(ctx: Ctx, fact: Fact[PaymentFailed]) -> None:
     """The saved card was refused. A person who tries a card that is refused is simply told so."""
     if fact.data.off_session and (invoice := await _of_subscription(ctx, fact.data.invoice_id)) is not None:
         await dunning.charge_failed(ctx, *invoice)
+
+
+@on(OrganisationDeleted)
+async def when_organisation_deleted(ctx: Ctx, fact: Fact[OrganisationDeleted]) -> None:
+    """Nobody is left to renew it for. An organisation that is brought back subscribes anew."""
+    await subscriptions.end_with_organisation(ctx)
 
 
 async def _of_subscription(ctx: Ctx, invoice_id: UUID) -> tuple[UUID, invoices.Invoice] | None:

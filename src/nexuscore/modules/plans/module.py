@@ -15,7 +15,10 @@ module = Module(
     tables=tables.ALL,
     routes=(plans, routes),
     events=events.ALL,
-    listeners=(jobs.when_paid, jobs.when_voided, jobs.when_overdue, jobs.when_reversed, jobs.when_a_charge_failed),
+    listeners=(
+        *(jobs.when_paid, jobs.when_voided, jobs.when_overdue, jobs.when_reversed, jobs.when_a_charge_failed),
+        jobs.when_organisation_deleted,
+    ),
     workers=(jobs.advance, jobs.tell_of_trial, jobs.try_again),
     schedules=(jobs.renew, jobs.notice_trials, jobs.chase),
     permissions=permissions.ALL,

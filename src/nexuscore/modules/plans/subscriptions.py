@@ -81,6 +81,16 @@ async def end(ctx: Ctx, subscription: Subscription, reason: str) -> Subscription
     return changed
 
 
+async def end_with_organisation(ctx: Ctx) -> None:
+    """End whatever runs in an organisation that was deleted."""
+    found = await store.live(ctx)
+    if found is None:
+        return
+    subscription = await store.lock(ctx, found.id)
+    if subscription.state != "canceled":
+        await end(ctx, subscription, "the organisation was deleted")
+
+
 async def reactivate(ctx: Ctx, subscription_id: UUID) -> Subscription:
     """Take a cancellation back, while the period has not ended."""
     subscription = await store.lock(ctx, subscription_id)

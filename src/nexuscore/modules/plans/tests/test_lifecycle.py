@@ -378,6 +378,15 @@ async def test_cancelled_before_the_first_payment_nothing_is_owed(
     assert len(await house.facts(SubscriptionCanceled)) == 1
 
 
+async def test_a_deleted_organisation_is_not_renewed(house: House, acme: Customer, fake_clock: FakeClock) -> None:
+    subscription = await subscribed(house, acme.org.id)
+    assert (await acme.owner.client.delete(acme.org.path())).status_code == 204
+    await days(house, fake_clock, 31)
+    assert (await now(acme, subscription)).state == "canceled"
+    assert [fact.body["reason"] for fact in await house.facts(SubscriptionCanceled)] == ["the organisation was deleted"]
+    assert len(await invoiced(acme, subscription)) == 1
+
+
 # --- the renewal is one -----------------------------------------------------------------------------
 
 
