@@ -1,6 +1,7 @@
 """Charging a saved card with nobody looking: what renewals do."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from nexuscore.kernel.app import App
@@ -13,7 +14,10 @@ from nexuscore.modules.payments.errors import PaymentInProgress
 from nexuscore.modules.payments.intents import Abandon
 from nexuscore.modules.payments.provider import Intent
 from nexuscore.modules.payments.schemas import NewIntent
+from nexuscore.modules.payments.states import LIVE
 from nexuscore.modules.payments.tables import Payment
+
+_PATIENCE = timedelta(hours=1)
 
 
 class Charge(Job, name="payments.charge"):
@@ -44,14 +48,24 @@ async def charge(ctx: Ctx, invoice_id: UUID, *, key: str, method_id: UUID | None
     try:
         payment = await intents.begin(ctx, NewIntent(invoice_id=invoice_id), tried, off_session=True)
     except PaymentInProgress:
-        return store.sure(await ctx.db.first(store.LIVE_OF, of_invoice=invoice_id))
+        payment = store.sure(await ctx.db.first(store.LIVE_OF, of_invoice=invoice_id))
+        return _left_behind(ctx, payment)
     payment = await store.lock(ctx, payment.id)
-    if payment.state not in ("pending", "failed") or payment.confirm_key == tried:
+    if payment.confirm_key == tried:
         return payment
+    if payment.state not in ("pending", "failed"):
+        return _left_behind(ctx, payment)
     payment = await store.change(
         ctx, payment, confirm_key=tried, attempts=payment.attempts + 1, off_session=True, method_id=method.id
     )
     ctx.enqueue(Charge(payment_id=payment.id, method_id=method.id, attempt=payment.attempts))
+    return payment
+
+
+def _left_behind(ctx: Ctx, payment: Payment) -> Payment:
+    """Somebody began and went away: an hour later that does not keep the next try from its turn."""
+    if payment.state in LIVE and payment.updated_at < ctx.now - _PATIENCE:
+        ctx.enqueue(Abandon(payment_id=payment.id), unique=str(payment.id))
     return payment
 
 

@@ -6,7 +6,7 @@ from nexuscore.kernel.app import App
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.events import Fact, on
 from nexuscore.kernel.jobs import every, outcall
-from nexuscore.modules.invoices.events import InvoicePaid, InvoiceVoided
+from nexuscore.modules.invoices.events import CreditNoteIssued, InvoicePaid, InvoicePartlyPaid, InvoiceVoided
 from nexuscore.modules.payments import charges, hooks, reconcile, refunds, settling
 from nexuscore.modules.payments.charges import Charge
 from nexuscore.modules.payments.errors import NoProvider
@@ -74,13 +74,25 @@ async def compared(ctx: Ctx, job: Reconcile, sheet: reconcile.Sheet) -> None:
 @on(InvoicePaid)
 async def stop_paying_what_is_paid(ctx: Ctx, fact: Fact[InvoicePaid]) -> None:
     """Nobody should pay it twice."""
-    await settling.abandon_all(ctx, fact.data.invoice_id)
+    await settling.abandon_stale(ctx, fact.data.invoice_id)
 
 
 @on(InvoiceVoided)
 async def stop_paying_what_is_void(ctx: Ctx, fact: Fact[InvoiceVoided]) -> None:
     """Nobody should pay it at all."""
-    await settling.abandon_all(ctx, fact.data.invoice_id)
+    await settling.abandon_stale(ctx, fact.data.invoice_id)
+
+
+@on(InvoicePartlyPaid)
+async def stop_paying_too_much(ctx: Ctx, fact: Fact[InvoicePartlyPaid]) -> None:
+    """A part came another way: what was begun is for too much."""
+    await settling.abandon_stale(ctx, fact.data.invoice_id)
+
+
+@on(CreditNoteIssued)
+async def stop_paying_what_is_credited(ctx: Ctx, fact: Fact[CreditNoteIssued]) -> None:
+    """Less is charged: what was begun is for too much."""
+    await settling.abandon_stale(ctx, fact.data.invoice_id)
 
 
 @every("*/10 * * * *")

@@ -31,7 +31,12 @@ module = Module(
     tables=(Transition, SavedMethod, Payment, Refund, Dispute, Payer, ReceiptNumber, Reconciliation, Finding),
     routes=(routes, pages.routes),
     events=events.ALL,
-    listeners=(jobs.stop_paying_what_is_paid, jobs.stop_paying_what_is_void),
+    listeners=(
+        jobs.stop_paying_what_is_paid,
+        jobs.stop_paying_what_is_void,
+        jobs.stop_paying_too_much,
+        jobs.stop_paying_what_is_credited,
+    ),
     workers=(
         jobs.settle,
         jobs.abandon,

@@ -53,6 +53,7 @@ from nexuscore.modules.payments.schemas import (
     PaymentOut,
     Period,
     ReconciliationOut,
+    RecordOut,
     RefundOut,
     Settlement,
     SetupOut,
@@ -205,7 +206,7 @@ async def list_disputes(ctx: CanRead, query: Annotated[PageQuery, Query()]) -> J
 
 @routes.post(
     "/by-hand",
-    answer=PaymentOut,
+    answer=RecordOut,
     status=201,
     needs_key=True,
     errors=[MoreThanDue, NotFoundError, NothingToPay, ReferenceUsed],

@@ -91,6 +91,13 @@ class NewRecord(Schema):
     keep_rest: bool = Field(False, description="Keep what is more than due for the customer, to be sent back.")
 
 
+class RecordOut(PaymentOut):
+    """Money recorded by hand, with who did it and what they noted."""
+
+    note: str | None
+    created_by: UUID | None
+
+
 class NewRefund(Schema):
     """Send money back: all that is left, or a part."""
 

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 from sqlalchemy import bindparam, or_, select
 
 from nexuscore.kernel.app import App
 from nexuscore.kernel.ctx import Ctx
+from nexuscore.modules import invoices
 from nexuscore.modules.payments import disputes, effects, intents, refunds, store
 from nexuscore.modules.payments.charges import opened_like
 from nexuscore.modules.payments.intents import Abandon, Settle
@@ -36,7 +38,10 @@ _UNSENT = (
     .limit(500)
 )
 _LIVE_OF = select(Payment.id).where(
-    Payment.invoice_id == bindparam("of_invoice"), Payment.state.in_(LIVE), Payment.provider.not_in(BY_HAND)
+    Payment.invoice_id == bindparam("of_invoice"),
+    Payment.state.in_(LIVE),
+    Payment.provider.not_in(BY_HAND),
+    Payment.amount != bindparam("due"),
 )
 
 
@@ -99,9 +104,11 @@ async def call_abandon(app: App, claimed: Claimed) -> Told:
     return Told(intent=await intents.cancel_there(app, claimed.opened, claimed.payment))
 
 
-async def abandon_all(ctx: Ctx, invoice_id: object) -> None:
-    """Nobody should pay this invoice any more: what was begun is given up."""
-    for row in await ctx.db.all(_LIVE_OF, of_invoice=invoice_id):
+async def abandon_stale(ctx: Ctx, invoice_id: UUID) -> None:
+    """Nobody should pay what is no longer due: what was begun for another amount is given up."""
+    invoice = await invoices.get(ctx, invoice_id)
+    due = invoice.amount_due if invoice.state in effects.PAYABLE else 0
+    for row in await ctx.db.all(_LIVE_OF, of_invoice=invoice_id, due=due):
         ctx.enqueue(Abandon(payment_id=row.id), unique=str(row.id))
 
 

@@ -25,6 +25,7 @@ async def test_a_transfer_pays_an_invoice_once(house: House, acme: Customer, sta
     assert first.status_code == again.status_code == 201, first.text
     assert first.json()["id"] == again.json()["id"]
     assert (first.json()["state"], first.json()["reference"]) == ("succeeded", "DBS-1")
+    assert (first.json()["created_by"], first.json()["note"]) == (str(staff.id), "Statement of November, page 2")
     assert (await invoice_now(acme, invoice.id)).state == "paid"
     await house.drain()
     assert (await balances(house))["bank"] == 10_900
@@ -33,6 +34,16 @@ async def test_a_transfer_pays_an_invoice_once(house: House, acme: Customer, sta
     (intent,) = stripe_of(house).account.all("payment_intent")
     assert intent["status"] == "canceled"
     assert await findings(house) == []
+
+
+async def test_a_part_by_bank_stops_a_card_for_the_whole(house: House, acme: Customer, staff: Person) -> None:
+    invoice = await owed(acme)
+    begun = await begin(acme, invoice.id, kind="paynow")
+    body = {"invoice_id": str(invoice.id), "amount": 900, "kind": "bank_transfer", "reference": "DBS-2"}
+    await send(staff.client, "/payments/by-hand", body)
+    await house.drain()
+    assert (await acme.owner.client.get(f"/payments/{begun['id']}")).json()["state"] == "canceled"
+    assert (await begin(acme, invoice.id))["amount"] == 10_000
 
 
 async def test_another_amount_with_the_same_reference_is_refused(acme: Customer, staff: Person) -> None:

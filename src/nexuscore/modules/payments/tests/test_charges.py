@@ -4,6 +4,7 @@ from uuid import UUID
 
 import pytest
 
+from nexuscore.kernel.clock import FakeClock
 from nexuscore.kernel.testing import House
 from nexuscore.modules import payments
 from nexuscore.modules.books.testing import balances, findings
@@ -89,6 +90,20 @@ async def test_a_renewal_does_not_cross_somebody_who_is_paying(house: House, acm
     assert str((await charge(acme, invoice.id)).id) == begun["id"]
     await house.drain()
     assert (await acme.owner.client.get(f"/payments/{begun['id']}")).json()["state"] == "requires_action"
+
+
+async def test_who_went_away_does_not_stop_renewals(house: House, acme: Customer, fake_clock: FakeClock) -> None:
+    await save_card(acme)
+    invoice = await owed(acme)
+    await begin(acme, invoice.id, kind="paynow")
+    async with acme.acting() as ctx:
+        await ctx.db.raw("UPDATE payments SET updated_at = $1", fake_clock.now())
+    fake_clock.advance(hours=2)
+    await charge(acme, invoice.id, "day-1")
+    await house.drain()
+    await charge(acme, invoice.id, "day-3")
+    await house.drain()
+    assert (await balances(house))["processor"] == 10_900
 
 
 async def test_a_card_that_goes_leaves_the_default_to_another(house: House, acme: Customer) -> None:
