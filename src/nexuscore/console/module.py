@@ -1,6 +1,6 @@
 """The manifest: all that the console's frame adds to an app."""
 
-from nexuscore.console import assets, kit, pages, tables
+from nexuscore.console import assets, jobs, kit, pages, tables
 from nexuscore.console.drafts import sweep_drafts
 from nexuscore.console.frame import ConsoleFrame
 from nexuscore.console.settings import ConsoleSettings
@@ -12,7 +12,8 @@ module = Module(
     settings=(ConsoleSettings,),
     tables=(tables.Draft,),
     routes=(assets.routes,),
-    pages=(pages.pages, kit.pages),
+    pages=(pages.pages, jobs.pages, kit.pages),
+    permissions=(jobs.JOBS,),
     schedules=(sweep_drafts,),
-    contributes=(ConsoleFrame(),),
+    contributes=(ConsoleFrame(), jobs.JobFigures()),
 )

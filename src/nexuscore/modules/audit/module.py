@@ -3,6 +3,8 @@
 from nexuscore.kernel.module import Module, Slot
 from nexuscore.modules.audit import events, jobs, permissions
 from nexuscore.modules.audit.commands import commands
+from nexuscore.modules.audit.figures import FactFigures, SignInFigures
+from nexuscore.modules.audit.pages import pages
 from nexuscore.modules.audit.retention import DEFAULTS, Retention
 from nexuscore.modules.audit.routes import routes
 from nexuscore.modules.audit.settings import AuditSettings
@@ -14,6 +16,7 @@ module = Module(
     settings=(AuditSettings,),
     tables=(Seal, ArchivedPart, Export),
     routes=(routes,),
+    pages=(pages,),
     events=(
         events.SearchedEverywhere,
         events.ExportRequested,
@@ -26,6 +29,6 @@ module = Module(
     schedules=(jobs.seal_every_minute, jobs.move_and_remove),
     permissions=(permissions.READ, permissions.EXPORT, permissions.READ_ALL),
     slots=(Slot(Retention),),
-    contributes=DEFAULTS,
+    contributes=(*DEFAULTS, FactFigures(), SignInFigures()),
     commands=commands,
 )

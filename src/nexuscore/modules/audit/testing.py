@@ -72,6 +72,7 @@ async def _export_everywhere(house: House, client: Client) -> Made:
 PROBES = {
     "read_newest_seal": _sealed,
     "read_event": _event,
+    "fact_page": _event,
     "read_history": _subject,
     "export_events": _new_export,
     "read_event_export": _export,

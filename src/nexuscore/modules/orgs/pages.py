@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
+from nexuscore.kernel.access import can
 from nexuscore.kernel.ctx import Ctx, RowCtx
 from nexuscore.kernel.errors import NotFoundError
 from nexuscore.kernel.http import Can, Nav, PageQuery, Pages, Public, Query, Schema, SignedIn, View, Went
@@ -37,7 +38,7 @@ from nexuscore.modules.orgs.tables import CustomRole, Invitation, Membership, Or
 
 pages = Pages("", tag="Organisations")
 _ALL = PageQuery(limit=100)
-_PENDING = invitations.INVITATIONS.asks(PageQuery)
+_PENDING = invitations.INVITATIONS.asks(PageQuery).model_validate({"limit": 100, "pending": True})
 
 
 async def here(ctx: Ctx) -> UUID:
@@ -162,7 +163,8 @@ async def switch_organisation_page(ctx: Person, given: Switch) -> Went:
 @pages.post("/organisations/{organisation_id}/ownership/{answer}", shows=organisations_page)
 async def answer_ownership_page(ctx: Person, organisation_id: UUID, answer: Literal["accept", "decline"]) -> Went:
     """Say yes or no to becoming an owner."""
-    await (transfers.accept if answer == "accept" else transfers.decline)(ctx, organisation_id)
+    async with ctx.in_org(organisation_id) as inside:  # the offer names whom it is for
+        await (transfers.accept if answer == "accept" else transfers.decline)(inside, organisation_id)
     return Went("/console/organisations", say="Your answer is noted.")
 
 
@@ -200,14 +202,11 @@ async def delete_organisation_page(ctx: CanDelete) -> Went:
 @pages.get("/members", title="Members", nav=Nav("People", icon="people", order=20))
 async def members_page(ctx: CanSeeMembers, query: Annotated[PageQuery, Query()]) -> View:
     """Who is in the organisation, and who is asked."""
-    may_invite = INVITE.name in ctx.actor.permissions
     return View(
         "members.html",
         members=await people.page(ctx, query),
         roles={str(role["custom_role_id"] or role["role"]): role["name"] for role in await roles.listed(ctx)},
-        invitations=await invitations.listed(ctx, _PENDING.model_validate({"limit": 100, "pending": True}))
-        if may_invite
-        else None,
+        invitations=await invitations.listed(ctx, _PENDING) if can(ctx, INVITE.name) else None,
     )
 
 

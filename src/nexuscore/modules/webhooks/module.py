@@ -3,6 +3,8 @@
 from nexuscore.kernel.module import Module
 from nexuscore.modules.webhooks import events, jobs, permissions
 from nexuscore.modules.webhooks.description import WebhookChapter
+from nexuscore.modules.webhooks.figures import DeliveryFigures
+from nexuscore.modules.webhooks.pages import pages
 from nexuscore.modules.webhooks.routes import routes
 from nexuscore.modules.webhooks.settings import WebhookSettings
 from nexuscore.modules.webhooks.tables import Attempt, Delivery, Endpoint
@@ -13,6 +15,7 @@ module = Module(
     settings=(WebhookSettings,),
     tables=(Endpoint, Delivery, Attempt),
     routes=(routes,),
+    pages=(pages,),
     events=(
         events.EndpointCreated,
         events.EndpointChanged,
@@ -26,5 +29,5 @@ module = Module(
     workers=(jobs.deliver, jobs.replay),
     schedules=(jobs.wake_the_forgotten, jobs.prune),
     permissions=(permissions.READ, permissions.MANAGE),
-    contributes=(WebhookChapter(),),
+    contributes=(WebhookChapter(), DeliveryFigures()),
 )
