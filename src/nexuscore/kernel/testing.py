@@ -18,6 +18,7 @@ about commits, several connections, workers and crashes.
 
 import asyncio
 import hashlib
+import re
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -180,6 +181,14 @@ class House:
                 rows = await db.raw(f'SELECT to_jsonb(t)::text AS line FROM "{name}" t')
                 lines += [f"{table.relname} {row.line}" for row in rows]
         return "\n".join(lines)
+
+
+def texts_of_pages(folder: Path) -> set[str]:
+    """What a module's pages say. That all of it is translated is for tests/console; here it is not left over."""
+    drawn = "".join(path.read_text(encoding="utf-8") for path in (folder / "templates").glob("*.html"))
+    declared = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+    said = re.findall(r'(?:title=|say=|translate\(ctx\.locale, )"(.+?)"', declared)
+    return {*re.findall(r'_\("(.+?)"[,)]', drawn), *said}
 
 
 def canary(kind: str) -> str:

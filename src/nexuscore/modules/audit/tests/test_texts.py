@@ -8,6 +8,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 from nexuscore.kernel.i18n import LANGUAGES
+from nexuscore.kernel.testing import texts_of_pages
 
 FOLDER = Path(__file__).parents[1]
 PLACES = {"Fault": 2, "NotFoundError": 0, "Permission": 1}
@@ -31,5 +32,5 @@ def said() -> Iterator[str]:
 def test_every_text_is_translated(language: str) -> None:
     with (FOLDER / "locale" / language / "messages.po").open("rb") as file:
         translated = {str(message.id) for message in read_po(file) if message.id and message.string}
-    assert set(said()) - KERNELS == translated
+    assert set(said()) - KERNELS == translated - texts_of_pages(FOLDER)
     assert len(translated) > 5
