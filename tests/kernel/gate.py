@@ -1,6 +1,7 @@
-"""One gate with a limit, served by a process of its own, without a database: `python -m tests.kernel.gate <port>`."""
+"""One gate with a limit, without a database, a process for each port: `python -m tests.kernel.gate <port> …`."""
 
 import asyncio
+import os
 import sys
 from typing import Annotated
 
@@ -38,4 +39,5 @@ async def serve(port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1])))
+    *others, last = map(int, sys.argv[1:])
+    asyncio.run(serve(next((port for port in others if os.fork() == 0), last)))

@@ -12,7 +12,9 @@ from hypothesis import given, settings, strategies as st
 
 from nexuscore.kernel import clock, limits
 from nexuscore.kernel.app import App, compose
+from nexuscore.kernel.errors import NotFoundError
 from nexuscore.kernel.http import Exchange, Public, Reply, Routes, SignedIn
+from nexuscore.kernel.http.auth import Identity
 from nexuscore.kernel.limits import Limit
 from nexuscore.kernel.module import Module
 from nexuscore.kernel.settings import KernelSettings, load
@@ -163,6 +165,20 @@ async def test_tokens_cannot_be_guessed_faster_than_that(app: App) -> None:
     guesses = [(await caller(app, f"guess-{number}").get("/mine")).status_code for number in range(102)]
     assert guesses == [401] * 100 + [429] * 2
     assert await answers(caller(app), "/mine", 1) == [429]
+
+
+class Stranger(Personas):
+    """Signs in whoever names an organisation of theirs, and nobody does."""
+
+    async def identify(self, app: App, exchange: Exchange) -> Identity:
+        raise NotFoundError
+
+
+async def test_nor_can_organisations(app: App) -> None:
+    """Whoever is refused while it is found out who they are counts as nobody. Seen red when only a bad token did."""
+    app.authenticator = Stranger()
+    found = [(await caller(app, "alice").get("/mine")).status_code for _ in range(102)]
+    assert found == [404] * 100 + [429] * 2
 
 
 @pytest.mark.parametrize("header", ["x-forwarded-for", "x-real-ip", "forwarded"])

@@ -1,6 +1,8 @@
 """Several processes count as one."""
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -27,15 +29,13 @@ def ports(redis_server: RedisServer) -> Iterator[list[int]]:
         NEXUS_LOG_LEVEL="error",
     )
     found = [free_port() for _ in range(PROCESSES)]
-    command = [sys.executable, "-m", "tests.kernel.gate"]
-    processes = [subprocess.Popen([*command, str(port)], cwd=ROOT, env=environ) for port in found]
+    command = [sys.executable, "-m", "tests.kernel.gate", *map(str, found)]
+    first = subprocess.Popen(command, cwd=ROOT, env=environ, start_new_session=True)
     try:
         yield found
     finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait(timeout=30)
+        os.killpg(first.pid, signal.SIGTERM)
+        first.wait(timeout=30)
 
 
 async def test_four_processes_and_a_hundred_clients_admit_exactly_so_many(ports: list[int]) -> None:

@@ -128,16 +128,16 @@ class CtxRoute(APIRoute):
 
     async def _identify(self, exchange: Exchange) -> Identity:
         """Who asks. What everybody may do is not refused for a token that is over: that is how one gets a new one."""
+        nobody = Identity(Actor(ip=exchange.ip, agent=exchange.headers.get("user-agent")))
         if self.declared.unidentified:
-            return Identity(Actor(ip=exchange.ip, agent=exchange.headers.get("user-agent")))
+            return nobody
         try:
             return await self.nexus.authenticator.identify(self.nexus, exchange)
-        except AuthenticationError:
-            nobody = Identity(Actor(ip=exchange.ip, agent=exchange.headers.get("user-agent")))
-            if not isinstance(self.admission, Public):
-                await self._limiting.take(exchange, nobody)
-                raise
-            return nobody
+        except NexusError as error:
+            if isinstance(error, AuthenticationError) and isinstance(self.admission, Public):
+                return nobody
+            await self._limiting.take(exchange, nobody)
+            raise
 
     async def _admit(self, exchange: Exchange, identity: Identity, path: dict[str, str]) -> None:
         """Let the caller in, as the operation's declaration says; a refusal is a fact."""

@@ -140,6 +140,6 @@ async def test_an_app_has_one_when_the_settings_name_it(composed: App, redis_ser
 
 
 def test_without_the_setting_the_library_is_not_even_loaded() -> None:
-    code = "import sys, json, nexuscore.main; print(json.dumps(sorted(sys.modules)))"
+    code = "import sys, json, nexuscore.kernel.app; print(json.dumps(sorted(sys.modules)))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "redis" not in json.loads(loaded.stdout)
