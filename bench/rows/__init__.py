@@ -1,7 +1,7 @@
 """Every measurement, in the order it is made. A new one is a file here and a line below."""
 
 from bench.row import Row
-from bench.rows import fees, limits, memory, pairs, requests, sight, start, webhooks
+from bench.rows import fees, limits, memory, money, pairs, requests, sight, start, webhooks
 
 ROWS: list[Row] = [
     *start.ROWS,
@@ -12,4 +12,5 @@ ROWS: list[Row] = [
     *limits.ROWS,
     *webhooks.ROWS,
     *fees.ROWS,
+    *money.ROWS,
 ]

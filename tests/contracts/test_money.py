@@ -25,9 +25,8 @@ def floats_in(text: str) -> list[str]:
     """Every place where a float comes from, as line and what stands there."""
     tree = ast.parse(text)
     allowed = {id(node) for call in ast.walk(tree) if _is_allowed(call) for node in ast.walk(call)}
-    return [
-        f"{node.lineno}: {ast.unparse(node)}" for node in ast.walk(tree) if id(node) not in allowed and _is_float(node)
-    ]
+    found = [node for node in ast.walk(tree) if id(node) not in allowed and _is_float(node)]
+    return [f"{getattr(node, 'lineno', 0)}: {ast.unparse(node)}" for node in found]
 
 
 def _is_float(node: ast.AST) -> bool:

@@ -23,6 +23,7 @@ from nexuscore.modules.invoices.errors import (
     WrongCurrency,
 )
 from nexuscore.modules.invoices.lines import NewLine, NewLines, gst_of
+from nexuscore.modules.invoices.papers import printed_in
 from nexuscore.modules.invoices.payments import Recorded, of_invoice, record_payment, record_refund, record_reversal
 from nexuscore.modules.invoices.postings import METHODS
 from nexuscore.modules.invoices.slots import Receipts
@@ -63,6 +64,7 @@ __all__ = [
     "of_invoice",
     "of_source",
     "organisation_of",
+    "printed_in",
     "record_payment",
     "record_refund",
     "record_reversal",

@@ -21,7 +21,7 @@ from nexuscore.modules.invoices.tax import treatment
 ONE = select(Invoice).where(Invoice.id == bindparam("invoice_id"))
 LOCKED = ONE.with_for_update()
 CHANGE = update(Invoice).where(Invoice.id == bindparam("invoice_id")).returning(Invoice)
-_CREATE = insert(Invoice).returning(Invoice)
+CREATE = insert(Invoice).returning(Invoice)
 _OF_SOURCE = (
     select(Invoice)
     .where(Invoice.source == bindparam("of_source"), Invoice.source_id == bindparam("of_id"))
@@ -66,31 +66,51 @@ async def draft(
 
     `source` and `source_id` say what it is for ("subscription" and its id): every event about the invoice repeats them.
     """
-    settings = ctx.app.settings[InvoiceSettings]
-    terms = {
-        "due_days": settings.due_days if due_days is None else due_days,
+    agreed = terms(ctx, due_days, source, source_id, customer_reference, memo)
+    invoice = await ctx.db.one(CREATE, **await priced(ctx, lines, currency), **agreed)
+    announce(ctx, invoice)
+    return invoice
+
+
+def terms(
+    ctx: Ctx,
+    due_days: int | None = None,
+    source: str | None = None,
+    source_id: UUID | None = None,
+    customer_reference: str | None = None,
+    memo: str | None = None,
+) -> dict[str, Any]:
+    """The columns of an invoice that are not its money."""
+    return {
+        "due_days": ctx.app.settings[InvoiceSettings].due_days if due_days is None else due_days,
         "source": source,
         "source_id": source_id,
         "customer_reference": customer_reference,
         "memo": memo,
         "created_by": ctx.actor.id,
     }
-    invoice = await ctx.db.one(_CREATE, **await priced(ctx, lines, currency), **terms)
+
+
+def announce(ctx: Ctx, invoice: Invoice) -> None:
+    """Say that an invoice was written."""
     ctx.emit(
         InvoiceDrafted(
-            invoice_id=invoice.id, currency=currency, total=invoice.total, source=source, source_id=source_id
+            invoice_id=invoice.id,
+            currency=invoice.currency,
+            total=invoice.total,
+            source=invoice.source,
+            source_id=invoice.source_id,
         )
     )
-    return invoice
 
 
-async def change(ctx: Ctx, invoice_id: UUID, lines: Sequence[NewLine], **terms: Any) -> Invoice:
+async def change(ctx: Ctx, invoice_id: UUID, lines: Sequence[NewLine], **changed_terms: Any) -> Invoice:
     """Write a draft anew: all its lines, and whichever of its terms are given."""
     invoice = await lock(ctx, invoice_id)
     if invoice.state != "draft":
         raise NotDraft(details={"state": invoice.state})
     columns = await priced(ctx, lines, invoice.currency)
-    changed = await ctx.db.one(CHANGE, invoice_id=invoice_id, **columns, **terms)
+    changed = await ctx.db.one(CHANGE, invoice_id=invoice_id, **columns, **changed_terms)
     ctx.emit(InvoiceChanged(invoice_id=invoice_id, currency=changed.currency, total=changed.total))
     return changed
 
@@ -100,11 +120,7 @@ async def priced(
 ) -> dict[str, Any]:
     """The columns that lines make today: the lines with their amounts and codes, the invoice's code and rate."""
     _check(ctx, lines, currency)
-    if customer is None:
-        if ctx.org is None:
-            raise NotFoundError
-        customer = await orgs.organisation(ctx, ctx.org)
-    treated = treatment(ctx.app, customer, books.today(ctx))
+    treated = treatment(ctx.app, customer or await debtor(ctx), books.today(ctx))
     kept = stored(lines, currency, treated)
     if sum(line["amount"] for line in kept) < 0 or sum(line["amount"] for line in kept if line["code"] == "SR") < 0:
         raise NothingToInvoice
@@ -113,6 +129,13 @@ async def priced(
         raise GstInSgd
     code = treated.code if treated.code in codes else kept[0]["code"]
     return {"currency": currency, "lines": kept, "gst_code": code, "gst_rate": treated.rate}
+
+
+async def debtor(ctx: Ctx) -> orgs.Organisation:
+    """The organisation the context acts in, which is to owe."""
+    if ctx.org is None:
+        raise NotFoundError
+    return await orgs.organisation(ctx, ctx.org)
 
 
 def _check(ctx: Ctx, lines: Sequence[NewLine], currency: str) -> None:

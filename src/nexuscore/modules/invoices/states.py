@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.modules import books, orgs
 from nexuscore.modules.invoices import drafts, numbers, parties, postings
-from nexuscore.modules.invoices.drafts import CHANGE, lock
+from nexuscore.modules.invoices.drafts import CHANGE, CREATE, lock
 from nexuscore.modules.invoices.errors import AlreadyPaid, MoneyReceived, NotDraft, NotOpen
 from nexuscore.modules.invoices.events import (
     InvoiceOpened,
@@ -36,30 +36,42 @@ async def finalise(ctx: Ctx, invoice_id: UUID) -> Invoice:
     return await _finalise(ctx, await lock(ctx, invoice_id))
 
 
-async def issue(ctx: Ctx, lines: Sequence[NewLine], **terms: Any) -> Invoice:
-    """`draft` and `finalise` at once."""
-    return await _finalise(ctx, await drafts.draft(ctx, lines, **terms))
+async def issue(ctx: Ctx, lines: Sequence[NewLine], *, currency: str = "SGD", **terms: Any) -> Invoice:
+    """`draft` and `finalise` in one statement; `terms` are those of `draft`."""
+    customer = await drafts.debtor(ctx)
+    columns = await drafts.priced(ctx, lines, currency, customer)
+    agreed = drafts.terms(ctx, **terms)
+    opening = await _opening(ctx, customer, columns, agreed["due_days"])
+    opened = await ctx.db.one(CREATE, **columns, **agreed, **opening)
+    drafts.announce(ctx, opened)
+    return await _opened(ctx, opened)
 
 
 async def _finalise(ctx: Ctx, invoice: Invoice) -> Invoice:
     if invoice.state != "draft":
         raise NotDraft(details={"state": invoice.state})
     customer = await orgs.organisation(ctx, invoice.org_id)
-    today = books.today(ctx)
     columns = await drafts.priced(ctx, again(invoice.lines), invoice.currency, customer)
-    free = invoice.subtotal == 0
-    opened = await ctx.db.one(
-        CHANGE,
-        invoice_id=invoice.id,
-        **columns,
-        state="paid" if free else "open",
-        number=await numbers.take(ctx, "INV", today),
-        issued_on=today,
-        due_on=today + timedelta(days=invoice.due_days),
-        paid_at=ctx.now if free else None,
-        supplier=parties.supplier(ctx.app),
-        customer=parties.customer(customer),
-    )
+    opening = await _opening(ctx, customer, columns, invoice.due_days)
+    return await _opened(ctx, await ctx.db.one(CHANGE, invoice_id=invoice.id, **columns, **opening))
+
+
+async def _opening(ctx: Ctx, customer: orgs.Organisation, columns: dict[str, Any], due_days: int) -> dict[str, Any]:
+    """What makes an invoice one that is owed: its number, its days, its parties. What costs nothing is paid."""
+    today = books.today(ctx)
+    free = sum(line["amount"] for line in columns["lines"]) == 0
+    return {
+        "state": "paid" if free else "open",
+        "number": await numbers.take(ctx, "INV", today),
+        "issued_on": today,
+        "due_on": today + timedelta(days=due_days),
+        "paid_at": ctx.now if free else None,
+        "supplier": parties.supplier(ctx.app),
+        "customer": parties.customer(customer),
+    }
+
+
+async def _opened(ctx: Ctx, opened: Invoice) -> Invoice:
     if opened.total:
         await books.post(ctx, postings.opened(ctx.app, opened))
     ctx.emit(
@@ -71,7 +83,7 @@ async def _finalise(ctx: Ctx, invoice: Invoice) -> Invoice:
             due_on=opened.due_on,
         )
     )
-    if free:
+    if opened.state == "paid":
         ctx.emit(InvoicePaid(**about(opened), total=0, amount_paid=0, payment_id=None))
     return opened
 

@@ -22,6 +22,13 @@ async def test_the_database_is_what_the_models_say(committed_house: House) -> No
 
 async def test_the_modules_can_be_taken_back(committed_house: House) -> None:
     house = committed_house
-    assert await migrate.downgrade(house.app, house.owner_dsn, "invoices") == ["invoices_0002", "invoices_0001"]
-    assert await migrate.downgrade(house.app, house.owner_dsn, "books") == ["books_0001"]
-    assert await migrate.upgrade(house.app, house.owner_dsn) == ["books_0001", "invoices_0001", "invoices_0002"]
+    assert await migrate.downgrade(house.app, house.owner_dsn, "invoices") == [
+        "invoices_0003",
+        "invoices_0002",
+        "invoices_0001",
+    ]
+    assert await migrate.downgrade(house.app, house.owner_dsn, "books") == ["books_0002", "books_0001"]
+    assert await migrate.upgrade(house.app, house.owner_dsn) == [
+        *("books_0001", "books_0002"),
+        *("invoices_0001", "invoices_0002", "invoices_0003"),
+    ]
