@@ -8,9 +8,9 @@ from sqlalchemy import insert
 
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import NotFoundError
-from nexuscore.modules import invoices, orgs
+from nexuscore.modules import books, invoices, orgs
 from nexuscore.modules.plans import billing, catalogue, collecting, store
-from nexuscore.modules.plans.errors import AlreadySubscribed, NotCancelling, PayFirst, TrialExpired
+from nexuscore.modules.plans.errors import AlreadySubscribed, BadPlan, NotCancelling, PayFirst, TrialExpired
 from nexuscore.modules.plans.events import (
     CancellationScheduled,
     SubscriptionCanceled,
@@ -38,6 +38,7 @@ async def start(ctx: Ctx, new: NewSubscription) -> Subscription:
     if ctx.org is None:
         raise NotFoundError
     plan = await catalogue.named(ctx, new.plan)
+    await _require_invoiceable(ctx, ctx.org, plan)
     await ctx.db.raw(_ONE_AT_A_TIME, str(ctx.org))
     if (earlier := await store.live(ctx)) is not None:
         raise AlreadySubscribed(details={"subscription_id": earlier.id, "state": earlier.state})
@@ -147,6 +148,13 @@ async def go_on(ctx: Ctx, subscription: Subscription) -> Subscription:
         anchor_at=starts if number else ends,
         anchor_periods=number,
     )
+
+
+async def _require_invoiceable(ctx: Ctx, org_id: UUID, plan: Plan) -> None:
+    """Stop here for a plan whose invoices nobody could write: GST is charged in Singapore dollars alone."""
+    treated = invoices.treatment(ctx.app, await orgs.organisation(ctx, org_id), books.today(ctx))
+    if treated.code == "SR" and plan.currency != "SGD":
+        raise BadPlan(details={"plan": plan.sku, "currency": plan.currency, "needed": "SGD"})
 
 
 async def _trial(ctx: Ctx, org_id: UUID, wanted: bool | None) -> datetime | None:

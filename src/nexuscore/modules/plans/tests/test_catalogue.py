@@ -71,6 +71,14 @@ async def test_a_plan_that_is_not_active_cannot_be_chosen(house: House, acme: Cu
         assert (answer.status_code, answer.json()["error_code"]) == (400, "SUB_001")
 
 
+async def test_who_is_charged_gst_pays_in_singapore_dollars(house: House, acme: Customer) -> None:
+    """Chosen on trial, it would have failed two weeks later, when the first invoice is made."""
+    root = await admin(house)
+    await root.post("/plans", {**NEW, "sku": "euro-month", "currency": "EUR"}, **key())
+    answer = await acme.owner.client.post("/subscriptions", {"plan": "euro-month"}, **key())
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "SUB_001")
+
+
 async def test_a_price_stays(house: House) -> None:
     """Without the trigger the statement went through, and everybody's next invoice was another."""
     root = await admin(house)
