@@ -3,13 +3,17 @@
 import asyncio
 import gzip
 import json
+import socket
 import zlib
 from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any
 
 import brotli  # type: ignore[import-untyped]  # it ships no types
 import pytest
+import uvicorn
 import zstandard
 from hypothesis import given, settings, strategies as st
 
@@ -88,6 +92,21 @@ async def _chunks(source: Source) -> AsyncIterator[bytes]:
         source.closed = True
 
 
+@routes.get("/endless")
+async def sent_endless(exchange: Anybody) -> Reply:
+    """As much as the caller reads."""
+
+    async def chunks(source: Source) -> AsyncIterator[bytes]:
+        try:
+            while True:
+                source.given += 1
+                yield b"x" * 65_536
+        finally:
+            source.closed = True
+
+    return Reply(stream=chunks(SOURCE[-1]), media="text/csv")
+
+
 @routes.get("/broken")
 async def sent_broken(exchange: Anybody, after: int) -> Reply:
     """A stream that fails."""
@@ -103,11 +122,14 @@ async def sent_broken(exchange: Anybody, after: int) -> Reply:
 MODULE = Module(name="sent", package=None, routes=(routes,))
 
 
+def made(data: Path, **chosen: str) -> App:
+    environ = {"NEXUS_ENV": "test", "NEXUS_LIMITS": "off", "NEXUS_DATA": str(data), **chosen}
+    return compose([MODULE], settings=load([KernelSettings], environ=environ, env_file=None))
+
+
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> App:
-    data = str(tmp_path_factory.mktemp("data"))
-    environ = {"NEXUS_ENV": "test", "NEXUS_LIMITS": "off", "NEXUS_DATA": data, "NEXUS_STREAM_STALL_S": "0.2"}
-    return compose([MODULE], settings=load([KernelSettings], environ=environ, env_file=None))
+    return made(tmp_path_factory.mktemp("data"), NEXUS_STREAM_STALL_S="0.2")
 
 
 @dataclass
@@ -324,6 +346,56 @@ async def test_a_caller_that_never_reads_is_cut(app: App, source: Source, capsys
     await asyncio.wait_for(Caller().ask(app, "/stream"), 5)
     assert source.closed
     assert "client_stalled" in capsys.readouterr().out
+
+
+@asynccontextmanager
+async def served(app: App) -> AsyncIterator[int]:
+    """The app behind the real server, and its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False)
+    server = uvicorn.Server(config)
+    server.capture_signals = nullcontext  # type: ignore[assignment,method-assign]  # pytest keeps its own
+    serving = asyncio.create_task(server.serve([listener]))
+    try:
+        yield int(listener.getsockname()[1])
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@pytest.mark.anyio
+async def test_over_a_real_connection_a_stream_keeps_the_callers_pace(tmp_path: Path, source: Source) -> None:
+    """What is made stays within what the network holds until the caller reads on; gone is gone. Seen red without the
+    pause in `_put`: once the caller had gone, a source that never waits held the whole process."""
+    async with asyncio.timeout(20), served(made(tmp_path)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=65_536)
+        try:
+            writer.write(b"GET /api/v1/sent/endless HTTP/1.1\r\nhost: a\r\n\r\n")
+            await reader.readuntil(b"\r\n\r\n")
+            given = -1
+            while given != source.given:  # until the buffers of both sides are full
+                given = source.given
+                await asyncio.sleep(0.05)
+            assert given < 500
+            await reader.readexactly(given * 65_536)
+            await until(lambda: source.given > given)
+            assert not source.closed
+        finally:
+            writer.close()
+            await writer.wait_closed()
+        await until(lambda: source.closed)
+
+
+@pytest.mark.anyio
+async def test_over_a_real_connection_a_broken_stream_is_seen_to_be_broken(app: App) -> None:
+    async with served(app) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /api/v1/sent/broken?after=3 HTTP/1.1\r\nhost: a\r\n\r\n")
+        said = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    assert said.startswith(b"HTTP/1.1 200 ")
+    assert not said.endswith(b"0\r\n\r\n"), "the end was announced, though there was none"
 
 
 @pytest.mark.anyio

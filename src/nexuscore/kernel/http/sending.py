@@ -158,6 +158,7 @@ async def _put(chunk: bytes, send: Send, stall: float, sent: Sent) -> None:
     async with asyncio.timeout(stall):
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     sent.size += len(chunk)
+    await asyncio.sleep(0)  # neither a source nor a caller that never waits keeps others waiting
 
 
 async def _until_gone(exchange: Exchange, work: Any, sent: Sent) -> None:
