@@ -10,6 +10,7 @@ from nexuscore.kernel.clock import FakeClock
 from nexuscore.kernel.errors import NexusError
 from nexuscore.kernel.testing import House
 from nexuscore.modules import invoices, plans
+from nexuscore.modules.books import Check
 from nexuscore.modules.identity.testing import mails_to, person
 from nexuscore.modules.invoices.testing import Customer
 from nexuscore.modules.payments.testing import save_card, tell
@@ -140,6 +141,8 @@ async def test_a_year_of_months_from_the_31st(house: House, acme: Customer, fake
     assert {invoice.state for invoice in made} == {"paid"}
     facts = await house.facts(SubscriptionRenewed)
     assert len(facts) == 11
+    async with house.app.context(across=True) as ctx:
+        assert [found for check in house.app.fillers(Check) for found in await check.run(ctx)] == []
 
 
 async def test_a_server_that_was_away_catches_up_period_by_period(
