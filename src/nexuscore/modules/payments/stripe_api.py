@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -14,19 +14,15 @@ from nexuscore.kernel.breaker import Breaker
 from nexuscore.kernel.errors import NexusError
 from nexuscore.kernel.log import get_logger
 from nexuscore.kernel.money import Money
+from nexuscore.modules.payments import reading
 from nexuscore.modules.payments.errors import NoProvider, PaymentFailed, ProviderRefused, ProviderUnavailable
 from nexuscore.modules.payments.fake.mounted import own_address, stand_in
 from nexuscore.modules.payments.provider import (
     Dispute,
-    DisputeState,
-    Failure,
     Intent,
-    Method,
     Order,
-    Progress,
     Provider,
     Refund,
-    RefundState,
     Setup,
 )
 from nexuscore.modules.payments.settings import FAKE, PaymentSettings
@@ -43,25 +39,6 @@ _callers = ThreadPoolExecutor(16, thread_name_prefix="stripe")  # a slow provide
 _clients: WeakKeyDictionary[App, dict[str, "StripeClient"]] = WeakKeyDictionary()
 _breakers: WeakKeyDictionary[App, dict[str, Breaker]] = WeakKeyDictionary()
 _EXPAND = ["latest_charge", "payment_method"]
-_PROGRESS: dict[str, Progress] = {
-    "requires_payment_method": "pending",
-    "requires_confirmation": "pending",
-    "requires_action": "requires_action",
-    "processing": "processing",
-    "requires_capture": "processing",
-    "succeeded": "succeeded",
-    "canceled": "canceled",
-}
-_REFUNDS: dict[str, RefundState] = {"requires_action": "pending", "succeeded": "succeeded"}
-_REFUNDS |= {"pending": "pending", "failed": "failed", "canceled": "canceled"}
-_DISPUTES: dict[str, DisputeState] = {
-    "warning_needs_response": "inquiry",
-    "warning_under_review": "inquiry",
-    "warning_closed": "closed",
-    "prevented": "closed",
-    "won": "won",
-    "lost": "lost",
-}
 
 
 class Stripe(Provider):
@@ -85,7 +62,7 @@ class Stripe(Provider):
             given["setup_future_usage"] = "off_session"
         if order.kind == "paynow":
             given |= {"confirm": True, "payment_method_data": {"type": "paynow"}}
-        return _intent(await self._call(app, lambda c: c.v1.payment_intents.create, given, key=key))
+        return reading.intent(await self._call(app, lambda c: c.v1.payment_intents.create, given, key=key))
 
     async def confirm(
         self, app: App, intent: str, method: str, amount: Money, *, key: str, return_url: str, off_session: bool
@@ -99,27 +76,27 @@ class Stripe(Provider):
         return await self._move(app, intent, lambda c: c.v1.payment_intents.cancel, given, key)
 
     async def intent(self, app: App, id: str) -> Intent:
-        return _intent(await self._call(app, lambda c: c.v1.payment_intents.retrieve, id, {"expand": _EXPAND}))
+        return reading.intent(await self._call(app, lambda c: c.v1.payment_intents.retrieve, id, {"expand": _EXPAND}))
 
     async def intents(self, app: App, since: datetime, until: datetime) -> Sequence[Intent]:
         given = {"expand": [f"data.{name}" for name in _EXPAND]}
-        return await self._all(app, lambda c: c.v1.payment_intents.list, since, until, _intent, given)
+        return await self._all(app, lambda c: c.v1.payment_intents.list, since, until, reading.intent, given)
 
     async def refund(self, app: App, intent: str, amount: Money, *, key: str, metadata: dict[str, str]) -> Refund:
         given = {"payment_intent": intent, "amount": amount.minor, "metadata": metadata}
-        return _refund(await self._call(app, lambda c: c.v1.refunds.create, given, key=key))
+        return reading.refund(await self._call(app, lambda c: c.v1.refunds.create, given, key=key))
 
     async def refund_now(self, app: App, id: str) -> Refund:
-        return _refund(await self._call(app, lambda c: c.v1.refunds.retrieve, id))
+        return reading.refund(await self._call(app, lambda c: c.v1.refunds.retrieve, id))
 
     async def refunds(self, app: App, since: datetime, until: datetime) -> Sequence[Refund]:
-        return await self._all(app, lambda c: c.v1.refunds.list, since, until, _refund)
+        return await self._all(app, lambda c: c.v1.refunds.list, since, until, reading.refund)
 
     async def dispute_now(self, app: App, id: str) -> Dispute:
-        return _dispute(await self._call(app, lambda c: c.v1.disputes.retrieve, id))
+        return reading.dispute(await self._call(app, lambda c: c.v1.disputes.retrieve, id))
 
     async def disputes(self, app: App, since: datetime, until: datetime) -> Sequence[Dispute]:
-        return await self._all(app, lambda c: c.v1.disputes.list, since, until, _dispute)
+        return await self._all(app, lambda c: c.v1.disputes.list, since, until, reading.dispute)
 
     async def customer(self, app: App, *, name: str, email: str, reference: str, key: str) -> str:
         given = {"name": name, "email": email, "metadata": {"organisation": reference}}
@@ -128,12 +105,12 @@ class Stripe(Provider):
 
     async def set_up(self, app: App, customer: str, *, key: str) -> Setup:
         given = {"customer": customer, "usage": "off_session", "allowed_payment_method_types": ["card"]}
-        return _setup(await self._call(app, lambda c: c.v1.setup_intents.create, given, key=key))
+        return reading.setup(await self._call(app, lambda c: c.v1.setup_intents.create, given, key=key))
 
     async def confirm_set_up(self, app: App, id: str, method: str, *, key: str, return_url: str) -> Setup:
         given = {"payment_method": method, "return_url": return_url, "expand": ["payment_method"]}
         try:
-            return _setup(await self._call(app, lambda c: c.v1.setup_intents.confirm, id, given, key=key))
+            return reading.setup(await self._call(app, lambda c: c.v1.setup_intents.confirm, id, given, key=key))
         except _Refused as refused:
             if refused.failure is None:
                 raise
@@ -141,7 +118,7 @@ class Stripe(Provider):
 
     async def setup_now(self, app: App, id: str) -> Setup:
         given = {"expand": ["payment_method"]}
-        return _setup(await self._call(app, lambda c: c.v1.setup_intents.retrieve, id, given))
+        return reading.setup(await self._call(app, lambda c: c.v1.setup_intents.retrieve, id, given))
 
     async def forget(self, app: App, method: str) -> None:
         try:
@@ -153,7 +130,7 @@ class Stripe(Provider):
     async def _move(self, app: App, id: str, verb: "Callable[[StripeClient], Any]", given: Things, key: str) -> Intent:
         """Change a payment; when it is beyond that, or declined, the answer is how it stands."""
         try:
-            return _intent(await self._call(app, verb, id, given, key=key))
+            return reading.intent(await self._call(app, verb, id, given, key=key))
         except _Refused as refused:
             if refused.failure is None and refused.reason != "payment_intent_unexpected_state":
                 raise
@@ -237,7 +214,7 @@ class _Refused(ProviderRefused):
         self.code = ProviderRefused.code
         self.reason = str(body.get("code", ""))
         self.http_status = error.http_status
-        self.failure = _failure(body) if error.http_status == 402 else None
+        self.failure = reading.failure(body) if error.http_status == 402 else None
 
 
 def _connected(app: App, name: str) -> "StripeClient":
@@ -290,104 +267,3 @@ def _padded(given: Sequence[Any]) -> Sequence[Any]:
     """The SDK takes parameters before options, also where there are none."""
     *rest, options = given
     return (*rest, {}, options) if rest and isinstance(rest[-1], str) else given
-
-
-def _time(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def _money(thing: Things, name: str = "amount") -> Money:
-    return Money(thing[name], thing["currency"].upper())
-
-
-def _intent(thing: Things) -> Intent:
-    error = thing.get("last_payment_error")
-    state = _PROGRESS[thing["status"]]
-    if state == "pending" and error:
-        state = "failed"
-    return Intent(
-        id=thing["id"],
-        state=state,
-        amount=_money(thing),
-        received=_money(thing, "amount_received"),
-        created=_time(thing["created"]),
-        client_secret=thing.get("client_secret"),
-        action=_action(thing.get("next_action")),
-        failure=_failure(error) if error and state == "failed" else None,
-        method=_method(thing.get("payment_method")),
-        metadata=dict(thing.get("metadata") or {}),
-    )
-
-
-def _action(action: Things | None) -> dict[str, Any] | None:
-    """What the payer has to do: go to an address, or pay what a code says."""
-    if action is None:
-        return None
-    if code := action.get("paynow_display_qr_code"):
-        return {
-            "type": "paynow_qr",
-            "data": code["data"],
-            "image_url": code["image_url_png"],
-            "url": code["hosted_instructions_url"],
-        }
-    if redirect := action.get("redirect_to_url"):
-        return {"type": "redirect", "url": redirect["url"]}
-    return {"type": str(action["type"])}
-
-
-def _failure(error: Things) -> Failure:
-    return Failure(
-        str(error.get("code") or error.get("type") or "unknown"),
-        error.get("decline_code"),
-        str(error.get("message") or ""),
-    )
-
-
-def _method(method: Any) -> Method | None:
-    if method is None:
-        return None
-    if isinstance(method, str):
-        return Method(method, "unknown")
-    card = method.get("card") or {}
-    return Method(
-        method["id"], method["type"], card.get("brand"), card.get("last4"), card.get("exp_month"), card.get("exp_year")
-    )
-
-
-def _refund(thing: Things) -> Refund:
-    return Refund(
-        id=thing["id"],
-        intent=thing.get("payment_intent"),
-        amount=_money(thing),
-        state=_REFUNDS[thing["status"]],
-        created=_time(thing["created"]),
-        failure=thing.get("failure_reason"),
-        metadata=dict(thing.get("metadata") or {}),
-    )
-
-
-def _dispute(thing: Things) -> Dispute:
-    due = (thing.get("evidence_details") or {}).get("due_by")
-    return Dispute(
-        id=thing["id"],
-        intent=thing.get("payment_intent"),
-        amount=_money(thing),
-        state=_DISPUTES.get(thing["status"], "open"),
-        reason=thing["reason"],
-        created=_time(thing["created"]),
-        due_by=_time(due) if due else None,
-    )
-
-
-def _setup(thing: Things) -> Setup:
-    error = thing.get("last_setup_error")
-    state = _PROGRESS[thing["status"]]
-    return Setup(
-        id=thing["id"],
-        state="failed" if state == "pending" and error else state,
-        customer=thing.get("customer"),
-        client_secret=thing.get("client_secret"),
-        action=_action(thing.get("next_action")),
-        failure=_failure(error) if error and state == "pending" else None,
-        method=_method(thing.get("payment_method")) if isinstance(thing.get("payment_method"), Mapping) else None,
-    )
