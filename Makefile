@@ -1,6 +1,6 @@
 # Every task a developer repeats. `make run` and `make test` set up everything they need.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench soak docs fmt lock setup clean
+.PHONY: screenshots help run test check bench soak docs fmt lock setup clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -31,11 +31,14 @@ bench: .venv/dev.stamp ## Measure what we claim about speed
 
 soak: .venv/dev.stamp ## The long runs: a hundred kills, a thousand races, ten thousand deliveries
 	@NEXUS_CRASH_ROUNDS=100 NEXUS_IDEMPOTENCY_ROUNDS=1000 NEXUS_SOAK=1 \
-		$(BIN)/python -m pytest tests/crash tests/kernel/test_idempotency.py src/nexuscore/modules/payments/tests/test_once.py \
+		$(BIN)/python -m pytest tests/browser/test_console.py tests/crash tests/kernel/test_idempotency.py src/nexuscore/modules/payments/tests/test_once.py \
 		$(wildcard tests/soak) $(ARGS)
 
 docs: .venv/dev.stamp ## Write the tables of settings, events, commands and errors into docs/
 	@$(BIN)/python -m docs.generate
+
+screenshots: .venv/dev.stamp ## Look at the console: small pictures in docs/screens/
+	@$(BIN)/python -m docs.screens
 
 fmt: .venv/dev.stamp ## Format and fix what can be fixed
 	@$(BIN)/ruff check --fix --quiet . || true

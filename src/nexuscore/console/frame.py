@@ -31,9 +31,9 @@ NOTHING: dict[str, list[dict[str, Any]]] = {"start": [], "end": [], "menu": []}
 class ConsoleFrame(Frame):
     """What stands around every page."""
 
-    def enter(self, exchange: Exchange) -> None:
-        """The language somebody chose in this browser counts until they sign in and have one of their own."""
-        exchange.locale = cookies.language_of(exchange.app, exchange) or exchange.locale
+    def enter(self, exchange: Exchange) -> str | None:
+        """The language somebody chose in this browser counts, whatever their account or the browser says."""
+        return cookies.language_of(exchange.app, exchange)
 
     def form_holds(self, exchange: Exchange, token: str) -> bool:
         """Whether this browser was shown the form."""
@@ -63,6 +63,8 @@ class ConsoleFrame(Frame):
     def lead(self, exchange: Exchange, went: Went) -> Reply:
         """The way on, with a word to say there."""
         reply = Reply(303, headers=went.headers).header("location", here_only(went.to))
+        if went.language is not None:
+            cookies.speak(exchange.app, reply, went.language)
         if went.say:
             text = i18n.translate(exchange.locale, went.say, **went.params)
             cookies.say(exchange.app, reply, went.kind, text)

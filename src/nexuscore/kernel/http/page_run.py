@@ -2,6 +2,7 @@
 person can go on from.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -79,7 +80,8 @@ class PageRoute(CtxRoute):
         page.at = quote((self.shown_on or self).path.format(**path))
         page.path = path
         exchange.page = page
-        self._frame.enter(exchange)
+        page.language = self._frame.enter(exchange)
+        exchange.locale = page.language or exchange.locale
         limit = self.declared.max_body
         if limit is not None:
             exchange.limit = limit
@@ -112,6 +114,8 @@ class PageRoute(CtxRoute):
     async def _identify(self, exchange: Exchange) -> Identity:
         """Who asks. A form of somebody without a session shows the token of the browser it was drawn in."""
         identity = await super()._identify(exchange)
+        if exchange.page.language is not None:
+            identity = replace(identity, locale=exchange.page.language)
         if exchange.method != "POST" or "authorization" in exchange.headers or identity.actor.session is not None:
             return identity
         if not identity.actor.known and not isinstance(self.admission, Public):

@@ -124,7 +124,7 @@ class View(Reply):
 class Went(Reply):
     """Where to go after a form did its work, and what to tell there. `say` is a text of the catalogues."""
 
-    __slots__ = ("kind", "params", "say", "to")
+    __slots__ = ("kind", "language", "params", "say", "to")
 
     def __init__(self, to: str, *, say: str = "", kind: Literal["done", "warning"] = "done", **params: object) -> None:
         super().__init__(303)
@@ -132,6 +132,7 @@ class Went(Reply):
         self.say = say
         self.kind = kind
         self.params = params
+        self.language: str | None = None  # to read in from now on
 
     @classmethod
     def with_query(cls, to: str, **query: str) -> "Went":
@@ -147,6 +148,7 @@ class PageState:
     query: dict[str, str]
     route: "PageRoute | None" = None
     path: dict[str, str] = field(default_factory=dict)
+    language: str | None = None
     sent: Sent = field(default_factory=Sent)
     at: str = ""
 
@@ -155,8 +157,8 @@ class Frame(ABC):
     """The slot for what draws pages; without a filler there are none."""
 
     @abstractmethod
-    def enter(self, exchange: Exchange) -> None:
-        """Take from the browser what it says of itself: its language, its name."""
+    def enter(self, exchange: Exchange) -> str | None:
+        """The language somebody chose in this browser."""
 
     @abstractmethod
     def form_holds(self, exchange: Exchange, token: str) -> bool:

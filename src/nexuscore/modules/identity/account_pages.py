@@ -56,7 +56,9 @@ async def account_page(ctx: Caller) -> View:
 async def change_account_page(ctx: Caller, given: MeChange) -> Went:
     """Change it."""
     await profile.change(ctx, given)
-    return Went("/console/account", say="Your account is changed.")
+    went = Went("/console/account", say="Your account is changed.")
+    went.language = given.locale
+    return went
 
 
 @mine.post("/account/email", shows=account_page)

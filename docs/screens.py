@@ -1,0 +1,95 @@
+"""`make screenshots`: pages of the console as small pictures in docs/screens/, from a server of its own."""
+
+import base64
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.common.by import By
+
+from tests.serving import ROOT, environment, served
+
+APP = "examples.main:app"
+SCREENS = ROOT / "docs" / "screens"
+PASSWORD = "Quiet-Harbour-41!"  # noqa: S105 - of a person who lives for a minute
+SHOWN = (  # name, path, width, scheme, language
+    ("overview", "/console", 1200, "light", "en"),
+    ("members", "/console/members", 1200, "light", "en"),
+    ("roles", "/console/roles", 1200, "light", "en"),
+    ("audit", "/console/audit", 1200, "dark", "en"),
+    ("webhooks", "/console/webhooks", 1200, "light", "en"),
+    ("event", "/console/webhooks/events/user.signed_in", 1200, "light", "en"),
+    ("security-hebrew", "/console/security", 1200, "light", "he"),
+    ("security-phone", "/console/security", 390, "light", "en"),
+    ("notes-polish", "/console/notes", 1200, "light", "pl"),
+    ("jobs", "/console/jobs", 1200, "dark", "en"),
+    ("kit", "/console/kit", 1200, "light", "en"),
+)
+
+
+def main() -> None:
+    """Start a server, fill it a little, look at it."""
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    options = ChromeOptions()
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--hide-scrollbars",
+        "--no-first-run",
+    ):
+        options.add_argument(argument)
+    with tempfile.TemporaryDirectory() as folder, served(APP, Path(folder)) as address:
+        driver = Chrome(options=options)
+        try:
+            _look(driver, address, "sign-in", "/console/sign-in", 1200, "light", "en")
+            _fill(driver, address, Path(folder))
+            for name, path, width, scheme, language in SHOWN:
+                _look(driver, address, name, path, width, scheme, language)
+        finally:
+            driver.quit()
+
+
+def _fill(driver: Chrome, address: str, data: Path) -> None:
+    command = [sys.executable, "-m", "nexuscore.cli", "--app", APP, "--data", str(data), "identity", "bootstrap"]
+    environ = environment(NEXUS_PUBLIC_URL=address)
+    said = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=True).stdout
+    found = re.search(r"token=([\w-]+)", said)
+    driver.get(f"{address}/console/bootstrap?token={found[1] if found else ''}")
+    _send(driver, "#bootstrap", name="Ada Root", email="root@example.com", password=PASSWORD)
+    driver.get(f"{address}/console/organisations/new")
+    _send(driver, "#organisation", name="Harbour Trading")
+    _send(driver, "#invite", email="bob@example.com")
+    for title, tags in (("Meet the harbour master", "work"), ("Milk", "shop"), ("Ledger of November", "work")):
+        driver.get(f"{address}/console/notes/new")
+        _send(driver, "#note", title=title, tags=tags)
+    for url in ("https://example.com/hooks/nexus", "https://ledger.example.com/events"):
+        driver.get(f"{address}/console/webhooks/new")
+        _send(driver, "#endpoint", url=url, description="Bookkeeping")
+
+
+def _send(driver: Chrome, form: str, **fields: str) -> None:
+    for name, value in fields.items():
+        driver.find_element(By.CSS_SELECTOR, f"{form} [name={name}]").send_keys(value)
+    driver.find_element(By.CSS_SELECTOR, f"{form} .button.primary").click()
+
+
+def _look(driver: Chrome, address: str, name: str, path: str, width: int, scheme: str, language: str) -> None:
+    size = {"width": width, "height": 750, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    driver.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    driver.get(f"{address}/console/sign-in")
+    driver.add_cookie({"name": "nexus_language", "value": language, "path": "/"})
+    driver.get(address + path)
+    picture = driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
+    (SCREENS / f"{name}.png").write_bytes(base64.b64decode(picture["data"]))
+    sys.stdout.write(f"docs/screens/{name}.png\n")
+
+
+if __name__ == "__main__":
+    main()
