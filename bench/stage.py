@@ -16,8 +16,10 @@ from typing import Any
 
 import asyncpg
 import psutil
+from joserfc import jwt
+from joserfc.jwk import OctKey
 
-from bench.peers import NotInstalled, Peer
+from bench.peers import SECRET, NotInstalled, Peer
 from examples.main import app
 from nexuscore.kernel import migrate, postgres
 from nexuscore.kernel.http.auth import DEVELOPMENT_ORG
@@ -106,6 +108,7 @@ class Stage:
 @asynccontextmanager
 async def stage(peers: Sequence[Peer]) -> AsyncIterator[Stage]:
     """The database, our example app and those of the peers that can be installed, until the block ends."""
+    postgres.SETTINGS["max_connections"] = "200"  # all of them at once
     with folder() as data:
         database = await postgres.start(data, owner="make bench")
         try:
@@ -245,7 +248,16 @@ def _peer(peer: Peer, database: postgres.Server) -> Iterator[Server]:
         "PGUSER": "postgres",
         "PGDATABASE": postgres.DATABASE,
         "BENCH_ORG": str(DEVELOPMENT_ORG),
+        "BENCH_SECRET": SECRET,
+        **peer.environment,
     }
+    headers = {"Authorization": f"Bearer {_token()}"} if peer.signed_in else {}
     with running(peer.command(port), environment) as process:
-        wait_for(process, port, "/notes?limit=1")
-        yield Server(peer.name, port, process, "/notes", {})
+        wait_for(process, port, "/notes?limit=1", headers)
+        yield Server(peer.name, port, process, "/notes", headers)
+
+
+def _token() -> str:
+    """Somebody's token, as SimpleJWT and Nest's guard read it."""
+    claims = {"token_type": "access", "jti": "bench", "user_id": "1", "exp": int(time.time()) + 86_400}
+    return jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(SECRET))

