@@ -15,12 +15,11 @@ from typing import Any
 from bench.figures import Figure
 from bench.row import Row, Run
 from bench.stage import Stage
-from examples.notes.module import module as notes
+from examples.main import app as example
 from nexuscore.kernel import log
 from nexuscore.kernel.app import App, compose
 from nexuscore.kernel.settings import KernelSettings, Settings, load
 from nexuscore.kernel.tables import APP_ROLE
-from nexuscore.main import DEFAULT_MODULES
 
 REQUESTS = 1500
 PARTS = (  # the first that a file's path holds
@@ -80,7 +79,7 @@ async def _where(run: Run) -> list[Figure]:
 
 def _app(stage: Stage) -> App:
     """The app as the member's server runs it: the same address in tokens, and room for many requests."""
-    modules = [*DEFAULT_MODULES, notes]
+    modules = [module for module in example.modules if module.name != "kernel"]
     classes: list[type[Settings]] = [KernelSettings, *(cls for module in modules for cls in module.settings)]
     own = {"NEXUS_PUBLIC_URL": f"http://127.0.0.1:{stage.member.port}", "NEXUS_LIMITS": "user=10000000/h"}
     return compose(modules, settings=load(classes, environ=own, env_file=None))
