@@ -23,11 +23,12 @@ from nexuscore.modules.invoices.lines import NewLine, again
 from nexuscore.modules.invoices.settling import about
 from nexuscore.modules.invoices.tables import OWED, Invoice
 
+AT_ONCE = 500
 _OVERDUE = (
     select(Invoice.id, Invoice.org_id)
     .where(Invoice.state.in_(OWED), Invoice.due_on < bindparam("today"), Invoice.overdue_at.is_(None))
     .order_by(Invoice.due_on)
-    .limit(500)
+    .limit(AT_ONCE)
 )
 
 
@@ -119,12 +120,16 @@ async def mark_uncollectible(ctx: Ctx, invoice_id: UUID, reason: str) -> Invoice
 
 async def mark_overdue(ctx: Ctx, today: date) -> int:
     """Announce every invoice whose day has passed, once; how many there were."""
-    async with ctx.across_orgs("invoices of everybody become overdue") as everywhere:
-        found = await everywhere.db.all(_OVERDUE, today=today)
-    for row in found:
-        async with ctx.in_org(row.org_id) as there:
-            invoice = await lock(there, row.id)
-            if invoice.state in OWED and invoice.overdue_at is None:
-                await there.db.execute(CHANGE, invoice_id=row.id, overdue_at=ctx.now)
-                there.emit(InvoiceOverdue(**about(invoice), amount_due=invoice.amount_due, due_on=invoice.due_on))
-    return len(found)
+    announced = 0
+    while True:
+        async with ctx.across_orgs("invoices of everybody become overdue") as everywhere:
+            found = await everywhere.db.all(_OVERDUE, today=today)
+        for row in found:
+            async with ctx.in_org(row.org_id) as there:
+                invoice = await lock(there, row.id)
+                if invoice.state in OWED and invoice.overdue_at is None:
+                    await there.db.execute(CHANGE, invoice_id=row.id, overdue_at=ctx.now)
+                    there.emit(InvoiceOverdue(**about(invoice), amount_due=invoice.amount_due, due_on=invoice.due_on))
+        announced += len(found)
+        if len(found) < AT_ONCE:
+            return announced

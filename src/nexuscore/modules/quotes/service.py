@@ -34,7 +34,10 @@ _OFFER = insert(QuoteVersion).returning(QuoteVersion)
 _VERSIONS = (
     select(QuoteVersion).where(QuoteVersion.quote_id == bindparam("of_quote")).order_by(QuoteVersion.revision.desc())
 )
-_OVER = select(Quote.id, Quote.org_id).where(Quote.state == "sent", Quote.valid_until < bindparam("today")).limit(500)
+AT_ONCE = 500
+_OVER = (
+    select(Quote.id, Quote.org_id).where(Quote.state == "sent", Quote.valid_until < bindparam("today")).limit(AT_ONCE)
+)
 _NUMBER = (
     "INSERT INTO quote_counters AS c (month, last) VALUES ($1, 1)"
     " ON CONFLICT (month) DO UPDATE SET last = c.last + 1 RETURNING c.last"
@@ -121,15 +124,19 @@ async def withdraw(ctx: Ctx, quote_id: UUID, reason: str) -> Quote:
 
 async def expire(ctx: Ctx) -> int:
     """Close the quotes whose last day has passed; how many there were."""
-    async with ctx.across_orgs("quotes of everybody expire") as everywhere:
-        found = await everywhere.db.all(_OVER, today=books.today(ctx))
-    for row in found:
-        async with ctx.in_org(row.org_id) as there:
-            quote = await there.db.one(_LOCKED, quote_id=row.id)
-            if quote.state == "sent":
-                await there.db.execute(_CHANGE, quote_id=row.id, state="expired")
-                there.emit(events.QuoteExpired(quote_id=row.id, number=quote.number))
-    return len(found)
+    expired = 0
+    while True:
+        async with ctx.across_orgs("quotes of everybody expire") as everywhere:
+            found = await everywhere.db.all(_OVER, today=books.today(ctx))
+        for row in found:
+            async with ctx.in_org(row.org_id) as there:
+                quote = await there.db.one(_LOCKED, quote_id=row.id)
+                if quote.state == "sent":
+                    await there.db.execute(_CHANGE, quote_id=row.id, state="expired")
+                    there.emit(events.QuoteExpired(quote_id=row.id, number=quote.number))
+        expired += len(found)
+        if len(found) < AT_ONCE:
+            return expired
 
 
 # --- accepted and invoiced ------------------------------------------------------------------------
