@@ -33,7 +33,7 @@ def something() -> None:
 
 @new.command()
 def module(
-    name: Annotated[str, typer.Argument(help="What it is called, in the plural: invoices, line_items.")],
+    name: Annotated[str, typer.Argument(help="What it is called, in the plural: parcels, line_items.")],
     folder: Annotated[Path, typer.Option("--in", help="The package to put it in; made when it is not there.")] = Path(),
     one: Annotated[
         str | None, typer.Option(help="What one of them is called. Else guessed: invoice, line_item.")
