@@ -1,4 +1,6 @@
-"""The client: keep-alive connections that ask again as soon as they are answered. Any answer but a 2xx ends the run."""
+"""The client: keep-alive connections that ask again as soon as they are answered. Any answer but a 2xx or a 304 ends
+the run.
+"""
 
 import asyncio
 import re
@@ -87,12 +89,13 @@ class _Caller(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         answer = self._waiting + data if self._waiting else data
         head = answer.find(b"\r\n\r\n")
+        unchanged = answer[9:12] == b"304"  # has no body, and says nothing of its length
         length = _LENGTH.search(answer, 0, head) if head >= 0 else None
-        if head >= 0 and length is None:
+        if head >= 0 and length is None and not unchanged:
             self._fail(f"an answer without Content-Length: {answer[:head]!r}")
-        elif length is None or len(answer) < head + 4 + int(length[1]):
+        elif head < 0 or (length is not None and len(answer) < head + 4 + int(length[1])):
             self._waiting = answer
-        elif answer[9:10] != b"2":
+        elif answer[9:10] != b"2" and not unchanged:
             self._fail(answer.decode(errors="replace")[:1000])
         else:
             self._waiting = b""

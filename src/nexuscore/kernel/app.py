@@ -93,6 +93,10 @@ class App:
         """The OpenAPI document of one version."""
         return self._asgi.openapi(version)
 
+    def openapi_written(self, version: Version) -> tuple[bytes, str]:
+        """That document as it is sent, and its tag."""
+        return self._asgi.written(version)
+
     @property
     def database(self) -> Database:
         """The open database; only after `start`."""

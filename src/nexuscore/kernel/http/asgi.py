@@ -4,6 +4,8 @@ from collections.abc import MutableMapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import to_json
+
 from nexuscore.kernel import i18n, metrics, sight
 from nexuscore.kernel.db import translated
 from nexuscore.kernel.errors import (
@@ -15,6 +17,7 @@ from nexuscore.kernel.errors import (
     RequestTimeout,
 )
 from nexuscore.kernel.http.answers import Headers, Reply, problem
+from nexuscore.kernel.http.conditional import tag_of
 from nexuscore.kernel.http.cors import allowance, preflight
 from nexuscore.kernel.http.deadlines import Deadlines
 from nexuscore.kernel.http.documents import document, document_routes
@@ -126,6 +129,7 @@ class Edge:
         self._switch = Switch(routes)
         self._secret = frozenset(id(route) for route in routes if bears_secrets(route.declared.answer))
         self._documents: dict[Version, dict[str, Any]] = {}
+        self._written: dict[Version, tuple[bytes, str]] = {}
         self._versions = app.versions
         self._frames = app.fillers(Frame)  # type: ignore[type-abstract]  # asked for, not made
         settings = app.kernel
@@ -146,6 +150,13 @@ class Edge:
         if version not in self._documents:
             self._documents[version] = document(self._app, [r for r in self.routes if r.version == version])
         return self._documents[version]
+
+    def written(self, version: Version) -> tuple[bytes, str]:
+        """That document as it is sent, and its tag."""
+        if version not in self._written:
+            body = to_json(self.openapi(version))
+            self._written[version] = body, tag_of(body)
+        return self._written[version]
 
     async def __call__(self, scope: Message, receive: Any, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi.openapi.utils import get_openapi
-from pydantic_core import to_json
 
 from nexuscore.kernel.errors import NotFoundError, every_error
 from nexuscore.kernel.http.answers import Problem, Reply, Schema
@@ -54,14 +53,13 @@ _MEDIA = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=ut
 @document_routes.get("/api/openapi.json")
 async def openapi(exchange: Anybody) -> Reply:
     """The OpenAPI 3.1 document of the newest version."""
-    return Reply(body=to_json(exchange.app.openapi))
+    return _written(exchange.app, exchange.app.versions.current())
 
 
 @document_routes.get("/api/{version}/openapi.json")
 async def openapi_of_version(exchange: Anybody, version: str) -> Reply:
     """The OpenAPI 3.1 document of one version."""
-    app = exchange.app
-    return Reply(body=to_json(app.openapi_of(app.versions.named(version))))
+    return _written(exchange.app, exchange.app.versions.named(version))
 
 
 @document_routes.get(LISTED_AT, answer=list[VersionOut])
@@ -105,6 +103,11 @@ async def asset_of_version(exchange: Anybody, version: str, name: str) -> Reply:
 async def error_codes(exchange: Anybody) -> Reply:
     """Where the `type` of a problem leads: its row in the documentation. Browsers keep what is behind the #."""
     return Reply(302).header("location", "../api/docs")
+
+
+def _written(app: "App", version: Version) -> Reply:
+    body, tag = app.openapi_written(version)
+    return Reply(body=body).header("etag", tag)
 
 
 def _shown(versions: Versions, version: Version, successor: Version | None) -> VersionOut:
