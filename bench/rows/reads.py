@@ -17,7 +17,6 @@ from bench.load import load, request
 from bench.row import Row, Run
 from bench.stage import Server, StageError, family, stage
 from examples.main import app
-from examples.notes.service import NOTES
 from nexuscore.kernel.crypto import Keyring
 from nexuscore.kernel.http import conditional
 from nexuscore.kernel.http.answers import Reply
@@ -149,14 +148,19 @@ async def _paid(run: Run) -> list[Figure]:
     scope = {"method": "GET", "path": "/api/v1/notes", "query_string": b"limit=50", "headers": []}
     exchange = Exchange(app, scope, _nothing, limit=0)
     note, page = b"n" * 400, b"p" * 20_000
-    query = NOTES.asks(PageQuery).model_validate({"limit": 50})
+    notes = next(route.declared.listing for route in app.routes if route.operation_id == "list_notes")
+    assert notes is not None  # noqa: S101 - the list of the example
+    query = notes.asks(PageQuery).model_validate({"limit": 50})
     info = {"next_cursor": "c" * 120, "offset": 0, "limit": 50, "has_next": True, "has_prev": False}
     row = _Found()
     figures = []
     for what, call in (
         ("the tag of one note", lambda: conditional.answer(exchange, Reply(200, note, version="6442b1f4d1c00"))),
         ("the tag of a page of 50", lambda: conditional.answer(exchange, Reply(200, page))),
-        ("a page's statement, its frame and its cursor", lambda: _framed(query, row, keyring)),
+        (
+            "a page's statement, its frame and its cursor",
+            lambda: as_page(row, query, notes.place(query, keyring), keyring),
+        ),
         ("links", lambda: page_links(exchange, info)),
         ("the version of the API", lambda: _entered(exchange)),
     ):
@@ -169,10 +173,6 @@ class _Found:
     """A row as the database answers for a page."""
 
     data, number, last, total, has_prev = "[]", 51, ["01a1fafb-e7a0-7a61-8b29-0f53d4a3c1de"], None, False
-
-
-def _framed(query: PageQuery, row: _Found, keyring: Keyring) -> object:
-    return as_page(row, query, NOTES.place(query, keyring), keyring)
 
 
 def _entered(exchange: Exchange) -> None:
