@@ -149,7 +149,7 @@ async def _paid(run: Run) -> list[Figure]:
     exchange = Exchange(app, scope, _nothing, limit=0)
     note, page = b"n" * 400, b"p" * 20_000
     notes = next(route.declared.listing for route in app.routes if route.operation_id == "list_notes")
-    assert notes is not None  # noqa: S101 - the list of the example
+    assert notes is not None
     query = notes.asks(PageQuery).model_validate({"limit": 50})
     info = {"next_cursor": "c" * 120, "offset": 0, "limit": 50, "has_next": True, "has_prev": False}
     row = _Found()
