@@ -62,6 +62,7 @@ def give_examples(operation: Part, schemas: Part) -> None:
     """An example of every parameter, of the body and of the answer, where nobody wrote one."""
     for parameter in operation.get("parameters", ()):
         parameter.setdefault("description", _named(parameter["name"]))
+        parameter["schema"] = plain(parameter["schema"])
         _give(parameter, schemas, parameter["name"])
     for content in operation.get("requestBody", {}).get("content", {}).values():
         _give(content, schemas)
