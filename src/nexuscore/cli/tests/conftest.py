@@ -45,7 +45,7 @@ def empty(warm: Warm) -> Iterator[Project]:
 def made(warm: Warm) -> Iterator[Project]:
     """A project with one module and a migrated database."""
     with folder(warm) as project:
-        project.nexus("new", "module", "parcels", "--in", "acme")
+        project.nexus("new", "module", "letters", "--in", "acme")
         project.nexus("migrate")
         yield project
 

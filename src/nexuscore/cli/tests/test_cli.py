@@ -148,8 +148,8 @@ def test_a_new_module_in_an_empty_folder_passes_its_tests_and_is_served(empty: P
 
 
 def test_a_new_module_overwrites_nothing(house: Project) -> None:
-    assert "is there already" in house.nexus("new", "module", "parcels", "--in", "acme", code=1)
-    assert "has a module 'parcels' already" in house.nexus("new", "module", "parcels", "--in", "other", code=1)
+    assert "is there already" in house.nexus("new", "module", "letters", "--in", "acme", code=1)
+    assert "has a module 'letters' already" in house.nexus("new", "module", "letters", "--in", "other", code=1)
     (house.folder / "acme/main.py").write_text(
         "from nexuscore.kernel.app import compose\nmodules = []\napp = compose(modules)\n"
     )
@@ -167,13 +167,13 @@ def test_serving_one_folder_from_start_to_stop(house: Project) -> None:
         port = address.rpartition(":")[2]
         assert can_answer(f"{address}/health/ready")
         assert can_answer(f"{address}/api/docs")
-        assert httpx2.get(f"{address}/api/v1/parcels", headers=bearer(token_in(server.output))).status_code == 200
+        assert httpx2.get(f"{address}/api/v1/letters", headers=bearer(token_in(server.output))).status_code == 200
 
         taken = house.nexus("serve", "--port", port, code=1)
         assert taken.startswith(f"nexus: Cannot listen on 127.0.0.1:{port}: Address already in use.")
         held = house.nexus("serve", "--port", "0", code=1)
         assert f"is in use by process {server.process.pid} (nexus serve)" in held
-        assert re.search(r"^parcels.measure +0 +0 +0 +0$", house.nexus("jobs"), re.MULTILINE)
+        assert re.search(r"^letters.measure +0 +0 +0 +0$", house.nexus("jobs"), re.MULTILINE)
         assert len(house.servers()) == 1
 
         assert server.end() == 0
@@ -195,7 +195,7 @@ def test_ctrl_c_twice_does_not_wait_for_a_slow_request(house: Project) -> None:
     with house.running("serve", "--port", "0") as server:
         host, _, port = server.address().removeprefix("http://").partition(":")
         with socket.create_connection((host, int(port))) as slow:
-            slow.sendall(b"POST /api/v1/parcels HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n")
+            slow.sendall(b"POST /api/v1/letters HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n")
             slow.sendall(b"Content-Type: application/json\r\nAuthorization: Bearer " + token_in(server.output).encode())
             slow.sendall(b"\r\n\r\n{")
             time.sleep(0.3)
@@ -221,14 +221,14 @@ def test_what_forbids_a_start_is_one_sentence(house: Project, tmp_path: Path) ->
     assert told.startswith("nexus: Cannot listen on 192.0.2.1:0")
     told = house.nexus("serve", "--port", "0", code=1, NEXUS_POOL_MAX="none", NEXUS_LOG_LEVEL="loud")
     assert "2 settings are wrong:" in told
-    house.nexus("migrate", "down", "parcels", "--yes")
+    house.nexus("migrate", "down", "letters", "--yes")
     told = house.nexus("serve", "--port", "0", "--no-migrate", code=1)
-    assert told == "nexus: The database lacks migrations: parcels_0001. Run `nexus migrate`.\n"
+    assert told == "nexus: The database lacks migrations: letters_0001. Run `nexus migrate`.\n"
     assert house.servers() == []
 
 
 def test_reload_serves_what_was_changed_and_waits_out_a_mistake(house: Project) -> None:
-    permissions = house.folder / "acme/parcels/routes.py"
+    permissions = house.folder / "acme/letters/routes.py"
     good = permissions.read_text()
     with house.running("serve", "--reload", "--port", "0") as server:
         document = f"{server.address()}/api/openapi.json"
@@ -247,8 +247,8 @@ def test_reload_serves_what_was_changed_and_waits_out_a_mistake(house: Project) 
 def test_a_worker_alone_does_what_a_server_without_workers_left(house: Project) -> None:
     with house.running("serve", "--port", "0", "--no-workers") as server:
         address, signed_in = server.address(), bearer(token_in(server.output))
-        made = httpx2.post(f"{address}/api/v1/parcels", json={"name": "First"}, headers=signed_in).json()
-        one = f"{address}/api/v1/parcels/{made['id']}"
+        made = httpx2.post(f"{address}/api/v1/letters", json={"name": "First"}, headers=signed_in).json()
+        one = f"{address}/api/v1/letters/{made['id']}"
         with house.running("worker") as worker:
             eventually(lambda: httpx2.get(one, headers=signed_in).json()["length"] == 5)
             assert httpx2.get(one, headers=signed_in).json()["length"] == 5
@@ -259,41 +259,41 @@ def test_a_worker_alone_does_what_a_server_without_workers_left(house: Project) 
 
 
 def test_migrations_go_down_and_up_and_are_written_from_the_models(awake: Project, anyio_backend: str) -> None:
-    assert "Abort" in awake.nexus("migrate", "down", "parcels", code=1)
-    assert awake.nexus("migrate", "down", "parcels", "--yes") == "undid parcels_0001\n"
-    assert re.search(r"^parcels +- +parcels_0001 +parcels_0001$", awake.nexus("migrate", "status"), re.MULTILINE)
-    assert "lacks migrations: parcels_0001" in awake.nexus("migrate", "check", code=1)
-    assert awake.nexus("migrate") == "ran parcels_0001\n"
+    assert "Abort" in awake.nexus("migrate", "down", "letters", code=1)
+    assert awake.nexus("migrate", "down", "letters", "--yes") == "undid letters_0001\n"
+    assert re.search(r"^letters +- +letters_0001 +letters_0001$", awake.nexus("migrate", "status"), re.MULTILINE)
+    assert "lacks migrations: letters_0001" in awake.nexus("migrate", "check", code=1)
+    assert awake.nexus("migrate") == "ran letters_0001\n"
     assert awake.nexus("migrate").startswith("Nothing to run")
 
-    assert "are in the database" in awake.nexus("migrate", "make", "parcels", "nothing", code=1)
-    tables = awake.folder / "acme/parcels/tables.py"
+    assert "are in the database" in awake.nexus("migrate", "make", "letters", "nothing", code=1)
+    tables = awake.folder / "acme/letters/tables.py"
     tables.write_text(
         tables.read_text().replace("name: Mapped[str]", "name: Mapped[str]\n    paid: Mapped[bool | None]")
     )
     told = awake.nexus("migrate", "check", code=1)
-    assert "add_column('parcels', sa.Column('paid'" in told
-    assert "0002_mark_paid_ones.py" in awake.nexus("migrate", "make", "parcels", 'Mark "paid" ones!')
-    assert awake.nexus("migrate") == "ran parcels_0002\n"
+    assert "add_column('letters', sa.Column('paid'" in told
+    assert "0002_mark_paid_ones.py" in awake.nexus("migrate", "make", "letters", 'Mark "paid" ones!')
+    assert awake.nexus("migrate") == "ran letters_0002\n"
     assert "agree" in awake.nexus("migrate", "check")
-    assert awake.nexus("migrate", "down", "parcels", "--to", "1", "--yes") == "undid parcels_0002\n"
-    assert "Can't locate revision" in awake.nexus("migrate", "down", "parcels", "--to", "9", "--yes", code=1)
+    assert awake.nexus("migrate", "down", "letters", "--to", "1", "--yes") == "undid letters_0002\n"
+    assert "Can't locate revision" in awake.nexus("migrate", "down", "letters", "--to", "9", "--yes", code=1)
     assert "no module 'parcels'" in awake.nexus("migrate", "down", "parcels", "--yes", code=1)
 
 
 def test_parked_jobs_are_listed_retried_and_dropped(awake: Project, anyio_backend: str) -> None:
     insert = (
         "INSERT INTO pgqueuer (priority, entrypoint, status, attempts, payload, headers)"
-        " SELECT 0, 'parcels.measure', 'failed', 5, '{}', '{}' FROM generate_series(1, 2) RETURNING id"
+        " SELECT 0, 'letters.measure', 'failed', 5, '{}', '{}' FROM generate_series(1, 2) RETURNING id"
     )
     first, second = (line for line in awake.nexus("shell", "-t", "-A", "-q", "-c", insert).split())
-    assert re.search(rf"^{first} +parcels.measure +6 ", awake.nexus("jobs", "parked"), re.MULTILINE)
+    assert re.search(rf"^{first} +letters.measure +6 ", awake.nexus("jobs", "parked"), re.MULTILINE)
     assert awake.nexus("jobs", "retry", first) == f"Queued again: {first}.\n"
     assert awake.nexus("jobs", "drop", second) == f"Dropped: {second}.\n"
     assert awake.nexus("jobs", "parked") == "No job is parked.\n"
     told = awake.nexus("jobs", "retry", second, code=1)
     assert told == f"nexus: No job {second} is parked, so nothing was done. `nexus jobs parked` lists them.\n"
-    assert re.search(r"^parcels.measure +1 +0 +0 +0$", awake.nexus("jobs"), re.MULTILINE)
+    assert re.search(r"^letters.measure +1 +0 +0 +0$", awake.nexus("jobs"), re.MULTILINE)
 
 
 def test_the_shell_is_the_owner_or_the_app_and_hands_on_psqls_exit_code(awake: Project, anyio_backend: str) -> None:
@@ -313,7 +313,7 @@ def test_settings_events_and_the_api_are_shown_without_secrets(awake: Project, a
     schemas = json.loads(awake.nexus("events", "--json"))
     assert schemas["invoice.created"]["schema"]["properties"]["name"]["type"] == "string"
     awake.nexus("openapi", "--output", "api.json")
-    assert "/api/v1/parcels" in json.loads((awake.folder / "api.json").read_text())["paths"]
+    assert "/api/v1/letters" in json.loads((awake.folder / "api.json").read_text())["paths"]
     assert awake.nexus("openapi") == (awake.folder / "api.json").read_text()
 
 
@@ -325,14 +325,14 @@ def test_the_doctor_finds_a_house_in_order(awake: Project, anyio_backend: str) -
 
 def test_the_doctor_says_what_is_missing_and_what_is_open(awake: Project, anyio_backend: str) -> None:
     awake.nexus(
-        "shell", "-c", "ALTER TABLE parcels NO FORCE ROW LEVEL SECURITY", "-c", "ALTER ROLE nexus_app BYPASSRLS"
+        "shell", "-c", "ALTER TABLE letters NO FORCE ROW LEVEL SECURITY", "-c", "ALTER ROLE nexus_app BYPASSRLS"
     )
     found = awake.nexus("doctor", code=1)
-    assert "fail  tenants        parcels holds tenants' rows but is not closed" in found
+    assert "fail  tenants        letters holds tenants' rows but is not closed" in found
     assert "fail  role nexus_app bypasses row-level security; ALTER ROLE nexus_app" in found
 
     setup = (
-        "DROP TABLE parcels, heard, ticked, events CASCADE",
+        "DROP TABLE letters, heard, ticked, events CASCADE",
         "DROP OWNED BY nexus_app, nexus_across CASCADE",
         "DROP ROLE nexus_app, nexus_across",
         "CREATE ROLE stranger LOGIN",
@@ -344,5 +344,5 @@ def test_the_doctor_says_what_is_missing_and_what_is_open(awake: Project, anyio_
     assert "fail  owner          stranger may not create tables; GRANT CREATE ON SCHEMA public" in found
     assert "fail  roles          nexus_app, nexus_across missing; as a superuser: CREATE ROLE" in found
     assert re.search(
-        r"^warn  migrations     to run: kernel_0001, .*parcels_0001.*; `nexus serve` and", found, re.MULTILINE
+        r"^warn  migrations     to run: kernel_0001, .*letters_0001.*; `nexus serve` and", found, re.MULTILINE
     )
