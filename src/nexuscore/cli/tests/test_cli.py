@@ -232,14 +232,14 @@ def test_reload_serves_what_was_changed_and_waits_out_a_mistake(house: Project) 
     good = permissions.read_text()
     with house.running("serve", "--reload", "--port", "0") as server:
         document = f"{server.address()}/api/openapi.json"
-        permissions.write_text(good.replace('"""One invoice."""', '"""A single invoice."""'))
+        permissions.write_text(good.replace('"""One letter."""', '"""A single letter."""'))
         server.wait_for("ready", times=1)
-        assert "A single invoice." in httpx2.get(document, timeout=20).text
+        assert "A single letter." in httpx2.get(document, timeout=20).text
         permissions.write_text(good + "\nthis is no Python\n")
         assert f"{permissions}, line" in server.wait_for("server_ended")
         permissions.write_text(good)
         server.wait_for("ready", times=2)
-        assert "One invoice." in httpx2.get(document, timeout=20).text
+        assert "One letter." in httpx2.get(document, timeout=20).text
         assert server.end() == 0
     assert house.servers() == []
 
@@ -309,9 +309,9 @@ def test_settings_events_and_the_api_are_shown_without_secrets(awake: Project, a
     assert re.search(r"^NEXUS_SECRET_KEY +\*+ +- +environment +Everything sealed", shown, re.MULTILINE)
     assert re.search(r"^NEXUS_TITLE +Acme +NexusCore +environment ", shown, re.MULTILINE)
     assert "warning: NEXUS_TITEL: no such setting; did you mean NEXUS_TITLE?" in shown
-    assert "invoice.created" in awake.nexus("events")
+    assert "letter.created" in awake.nexus("events")
     schemas = json.loads(awake.nexus("events", "--json"))
-    assert schemas["invoice.created"]["schema"]["properties"]["name"]["type"] == "string"
+    assert schemas["letter.created"]["schema"]["properties"]["name"]["type"] == "string"
     awake.nexus("openapi", "--output", "api.json")
     assert "/api/v1/letters" in json.loads((awake.folder / "api.json").read_text())["paths"]
     assert awake.nexus("openapi") == (awake.folder / "api.json").read_text()
