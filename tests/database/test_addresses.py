@@ -156,6 +156,12 @@ async def test_ipv4_is_dialled_and_tls_still_checks_the_name(
     assert set(asked) == {socket.AF_INET}
 
 
+@pytest.fixture(autouse=True)
+def log_as_it_was() -> Iterator[None]:
+    yield
+    log.configure(level="info", format="text")
+
+
 async def test_a_name_without_ipv4_is_reached_as_it_can_be(
     databases: Databases, place: str, secure: Pooler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
