@@ -25,6 +25,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield found
 
 
+_NOBODYS = frozenset({"about", "data", "chrome", "chrome-untrusted", "chrome-extension"})  # the browser's own
+
+
 @dataclass(slots=True)
 class Browser:
     """Chromium on the server's pages, and what it complained about and asked for meanwhile."""
@@ -43,7 +46,7 @@ class Browser:
 
     def hosts(self) -> set[str]:
         """The hosts that were asked for anything since anybody looked."""
-        return {urlsplit(url).netloc for url in self.requests() if urlsplit(url).scheme not in ("about", "data")}
+        return {urlsplit(url).netloc for url in self.requests() if urlsplit(url).scheme not in _NOBODYS}
 
     def requests(self) -> list[str]:
         """The addresses that were asked for since anybody looked."""
