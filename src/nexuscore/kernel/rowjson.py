@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import DateTime, Subquery, Text, cast, func, literal_column
+from sqlalchemy import DateTime, Numeric, Subquery, Text, cast, func, literal_column
 from sqlalchemy.sql.elements import ColumnElement
 
 _TIME: Any = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
@@ -19,7 +19,9 @@ def as_array(rows: Subquery) -> ColumnElement[Any]:
 
 
 def shown(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The column as it is answered: a time ends in Z, as everywhere, where PostgreSQL would write +00:00."""
+    """The column as it is answered: a time ends in Z, where PostgreSQL would write +00:00; a decimal is text, exact."""
+    if type(column.type) is Numeric:
+        return cast(column, Text).label(column.key)
     if not (isinstance(column.type, DateTime) and column.type.timezone):
         return column
     return func.to_char(column.op("AT TIME ZONE")(literal_column("'UTC'")), _TIME).label(column.key)
