@@ -9,6 +9,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := $(BIN)/uv pip compile pyproject.toml --python-version 3.11 --universal --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --quiet
 TYPED := src $(wildcard docs examples tests bench)
+LONG := tests/crash tests/kernel/test_idempotency.py tests/processes tests/openapi/test_answers.py tests/browser/test_console.py \
+	$(addprefix src/nexuscore/modules/,payments/tests/test_once.py usage/tests/test_storm.py)
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,10 +31,8 @@ check: .venv/dev.stamp ## Lint, types and contracts
 bench: .venv/dev.stamp ## Measure what we claim about speed
 	@$(BIN)/python -m bench $(ARGS)
 
-soak: .venv/dev.stamp ## The long runs: a hundred kills, a thousand races, ten thousand deliveries
-	@NEXUS_CRASH_ROUNDS=100 NEXUS_IDEMPOTENCY_ROUNDS=1000 NEXUS_SOAK=1 \
-		$(BIN)/python -m pytest tests/browser/test_console.py tests/crash tests/kernel/test_idempotency.py src/nexuscore/modules/payments/tests/test_once.py \
-		$(wildcard tests/soak) $(ARGS)
+soak: .venv/dev.stamp ## The long runs: kills, races, storms, deliveries, rolling restarts, every page and answer
+	@NEXUS_CRASH_ROUNDS=100 NEXUS_IDEMPOTENCY_ROUNDS=1000 NEXUS_SOAK=1 $(BIN)/python -m pytest $(LONG) $(ARGS)
 
 docs: .venv/dev.stamp ## Write the tables of settings, events, commands and errors into docs/
 	@$(BIN)/python -m docs.generate
