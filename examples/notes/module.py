@@ -1,6 +1,7 @@
 """The manifest: all that notes add to an app."""
 
 from examples.notes import events, jobs, permissions
+from examples.notes.finding import NoteFinder
 from examples.notes.pages import pages
 from examples.notes.routes import routes
 from examples.notes.tables import Note
@@ -17,4 +18,5 @@ module = Module(
     workers=(jobs.count_words,),
     schedules=(jobs.empty_the_bin,),
     permissions=(permissions.READ, permissions.WRITE),
+    contributes=(NoteFinder(),),
 )

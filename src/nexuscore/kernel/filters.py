@@ -20,6 +20,12 @@ Condition = ColumnElement[bool]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
+def holding(text: str) -> str:
+    """What ILIKE finds `text` by, wherever it stands: `%` and `_` in it are letters like others."""
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """A query parameter of type `kind`, and the condition it stands for.

@@ -13,6 +13,14 @@ def uuid7() -> uuid.UUID:
     return compat.uuid7()
 
 
+def uuid_in(text: str) -> uuid.UUID | None:
+    """The identifier somebody wrote; None when it is none."""
+    try:
+        return uuid.UUID(text.strip())
+    except ValueError:
+        return None
+
+
 def new_request_id() -> str:
     """A new request id: 32 hexadecimal characters, ordered by time, also usable as a W3C trace id."""
     return uuid_utils.uuid7().hex

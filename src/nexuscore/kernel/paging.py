@@ -31,7 +31,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from nexuscore.kernel import cursors, keyset
 from nexuscore.kernel.crypto import Keyring
 from nexuscore.kernel.errors import Fault, ValidationError
-from nexuscore.kernel.filters import Filter
+from nexuscore.kernel.filters import Filter, holding
 from nexuscore.kernel.keyset import Key
 from nexuscore.kernel.rowjson import Json, as_array, shown
 
@@ -204,7 +204,7 @@ class Listing:
             given |= {f"only_{name}": values[name] for name in used if self.filters[name].column is not None}
             looks = values.get("q") is not None
             if looks:
-                given["looked"] = f"%{_like(values['q'])}%"
+                given["looked"] = holding(values["q"])
             if looks or used or sort != self._usual:
                 narrowed = {name: values[name] for name in type(query).asked if values[name] is not None}
                 about += to_json({**narrowed, "sort": sort})
@@ -312,10 +312,6 @@ class Listing:
 
 def _nullable(column: Any) -> bool:
     return bool(getattr(getattr(column, "expression", column), "nullable", True))
-
-
-def _like(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def as_page(row: Any, query: PageQuery, place: Place, keyring: Keyring) -> PageJson:

@@ -27,6 +27,7 @@ function sift(words) {
 
 function choose(at) {
   const all = options();
+  palette.querySelector(".none").hidden = all.length > 0;
   for (const link of all) link.parentElement.setAttribute("aria-selected", "false");
   const chosen = all[Math.max(0, Math.min(at, all.length - 1))];
   if (!chosen) return;
@@ -41,7 +42,10 @@ function chosen() {
 if (palette) {
   const words = palette.querySelector("input");
   words.addEventListener("input", () => sift(words.value));
-  palette.addEventListener("htmx:afterSwap", () => choose(Math.max(0, chosen())));
+  palette.addEventListener("htmx:afterSwap", () => {
+    for (const item of palette.querySelectorAll("#palette-found > li")) item.setAttribute("role", "option");
+    choose(Math.max(0, chosen()));
+  });
   palette.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();

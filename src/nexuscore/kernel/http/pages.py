@@ -202,21 +202,26 @@ class Around(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Something a search found: what it is called, what kind of thing it is, where its page is."""
+    """Something a search found: what it is called, what kind of thing it is, where its page is, and what tells it
+    from others of its name."""
 
     name: str
     kind: str
     href: str
+    about: str = ""
 
 
 class Finder(ABC):
-    """The slot for modules whose things can be searched for by name."""
+    """The slot for modules whose things can be searched for by name, number or id.
 
-    permission: ClassVar[str | None] = None
+    `permission` is that of the pages it leads to, and only who holds it is answered; None, whoever is signed in.
+    """
+
+    permission: ClassVar[str | None]
 
     @abstractmethod
     async def find(self, ctx: "Ctx", words: str) -> Sequence[Found]:
-        """At most a handful of things these words mean."""
+        """At most a handful of things these words mean, within what the context sees. Two letters at least."""
 
 
 @dataclass(frozen=True, slots=True)

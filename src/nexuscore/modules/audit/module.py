@@ -4,6 +4,7 @@ from nexuscore.kernel.module import Module, Slot
 from nexuscore.modules.audit import events, jobs, permissions
 from nexuscore.modules.audit.commands import commands
 from nexuscore.modules.audit.figures import FactFigures, SignInFigures
+from nexuscore.modules.audit.finding import FactFinder, WholeLogFinder
 from nexuscore.modules.audit.pages import pages
 from nexuscore.modules.audit.retention import DEFAULTS, Retention
 from nexuscore.modules.audit.routes import routes
@@ -29,6 +30,6 @@ module = Module(
     schedules=(jobs.seal_every_minute, jobs.move_and_remove),
     permissions=(permissions.READ, permissions.EXPORT, permissions.READ_ALL),
     slots=(Slot(Retention),),
-    contributes=(*DEFAULTS, FactFigures(), SignInFigures()),
+    contributes=(*DEFAULTS, FactFigures(), SignInFigures(), FactFinder(), WholeLogFinder()),
     commands=commands,
 )

@@ -17,6 +17,7 @@ from nexuscore.kernel import cursors
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Json
 from nexuscore.kernel.events import LoggedEvent
+from nexuscore.kernel.filters import holding
 from nexuscore.kernel.paging import page_of
 from nexuscore.kernel.tables import columns
 from nexuscore.modules.audit.events import SearchedEverywhere
@@ -78,7 +79,7 @@ def conditions(filters: Filters) -> dict[str, Any]:
     if isinstance(filters.actor, str):
         given["actor_kind"] = given.pop("actor")
     if filters.text is not None:
-        given["text"] = f"%{_like(as_in_data(filters.text))}%"
+        given["text"] = holding(as_in_data(filters.text))
     return given
 
 
@@ -95,10 +96,6 @@ def where(names: tuple[str, ...], *, indexed: bool | None = None, first: int = 1
 def as_in_data(text: str) -> str:
     """A text as it stands inside the JSON of a fact."""
     return json.dumps(text, ensure_ascii=False)[1:-1]
-
-
-def _like(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 async def _page(ctx: Ctx, query: EventQuery, given: dict[str, Any], *, by_time: bool) -> Json:

@@ -4,7 +4,7 @@ Others may call the verbs re-exported here, fill the slots, and listen to what `
 """
 
 from nexuscore.kernel.access import require_fresh
-from nexuscore.modules.identity.directory import user, user_by_email, users
+from nexuscore.modules.identity.directory import user, user_by_email, users, users_called
 from nexuscore.modules.identity.emails import normalise_email
 from nexuscore.modules.identity.mails import page
 from nexuscore.modules.identity.memory import forget_grants
@@ -28,4 +28,5 @@ __all__ = [
     "user",
     "user_by_email",
     "users",
+    "users_called",
 ]

@@ -24,6 +24,7 @@ from nexuscore.modules.identity.around import Me
 from nexuscore.modules.identity.authenticator import SignedInPeople
 from nexuscore.modules.identity.bootstrap import BootstrapGreeting
 from nexuscore.modules.identity.commands import commands
+from nexuscore.modules.identity.finding import AccountFinder
 from nexuscore.modules.identity.magic_links import send_magic_link
 from nexuscore.modules.identity.mails import MESSAGES
 from nexuscore.modules.identity.phone_codes import send_phone_code
@@ -93,7 +94,7 @@ module = Module(
         permissions.MANAGE_INVITES,
     ),
     slots=(Slot(Memberships, single=True), Slot(SmsSender, single=True)),
-    contributes=(SignedInPeople(), BootstrapGreeting(), MESSAGES, Me()),
+    contributes=(SignedInPeople(), BootstrapGreeting(), MESSAGES, Me(), AccountFinder()),
     routes=(
         routes.auth,
         routes.me,

@@ -3,6 +3,7 @@
 from nexuscore.kernel.module import Module, Slot
 from nexuscore.modules.orgs import events, invitations, jobs, permissions, tables
 from nexuscore.modules.orgs.commands import commands
+from nexuscore.modules.orgs.finding import MemberFinder, OwnOrganisationFinder, RoleFinder
 from nexuscore.modules.orgs.memberships import StoredMemberships
 from nexuscore.modules.orgs.messages import MESSAGES
 from nexuscore.modules.orgs.pages import Switcher, pages
@@ -31,6 +32,14 @@ module = Module(
     schedules=(jobs.expire,),
     permissions=permissions.ALL,
     slots=(Slot(MemberLimit, single=True), Slot(Setting)),
-    contributes=(StoredMemberships(), MESSAGES, invitations.DAYS, Switcher()),
+    contributes=(
+        StoredMemberships(),
+        MESSAGES,
+        invitations.DAYS,
+        Switcher(),
+        MemberFinder(),
+        RoleFinder(),
+        OwnOrganisationFinder(),
+    ),
     commands=commands,
 )

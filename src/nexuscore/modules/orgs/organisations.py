@@ -56,6 +56,7 @@ MINE = Listing(
 _CLOSED = only_deleted(_MINE.where(Membership.role == "owner").order_by(Organisation.deleted_at.desc()).limit(100))
 _CLOSED_ONE = only_deleted(_MINE.where(Membership.role == "owner", Organisation.id == bindparam("org")))
 OWN_FEW = _MINE.order_by(Organisation.name).limit(20)
+OWN_CALLED = OWN_FEW.where(Organisation.name.ilike(bindparam("words")))
 _BY_SLUG = _MINE.join(Slug, Slug.org_id == Organisation.id).where(Slug.slug == bindparam("wanted"))
 _STORED = [name for name in OrganisationOut.model_fields if hasattr(Organisation, name)]
 _KEPT = frozenset({"name", "slug", "gst_registered", "billing_email", "time_zone", "locale", "settings"})

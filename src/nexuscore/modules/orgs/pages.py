@@ -199,7 +199,7 @@ async def delete_organisation_page(ctx: CanDelete) -> Went:
 # --- members and invitations ------------------------------------------------------------------------
 
 
-@pages.get("/members", title="Members", nav=Nav("People", icon="people", order=20))
+@pages.get("/members", title="Members", nav=Nav("People", icon="people", order=20), listing=people.MEMBERS)
 async def members_page(ctx: CanSeeMembers, query: Annotated[PageQuery, Query()]) -> View:
     """Who is in the organisation, and who is asked."""
     return View(

@@ -29,7 +29,11 @@ MEMBERS = Listing(
     select(*columns(Membership, _STORED)),
     by=Membership.id,
     sorts=(Membership.role, Membership.created_at),
-    filters={"role": equals(Membership.role), "custom_role_id": equals(Membership.custom_role_id)},
+    filters={
+        "role": equals(Membership.role),
+        "custom_role_id": equals(Membership.custom_role_id),
+        "user_id": equals(Membership.user_id),
+    },
 )
 _EVERY = select(Membership).order_by(Membership.id)
 _OWNERS = select(Membership).where(Membership.role == "owner").order_by(Membership.id)

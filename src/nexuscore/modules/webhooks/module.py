@@ -4,6 +4,7 @@ from nexuscore.kernel.module import Module
 from nexuscore.modules.webhooks import events, jobs, permissions
 from nexuscore.modules.webhooks.description import WebhookChapter
 from nexuscore.modules.webhooks.figures import DeliveryFigures
+from nexuscore.modules.webhooks.finding import WebhookFinder
 from nexuscore.modules.webhooks.pages import pages
 from nexuscore.modules.webhooks.routes import routes
 from nexuscore.modules.webhooks.settings import WebhookSettings
@@ -29,5 +30,5 @@ module = Module(
     workers=(jobs.deliver, jobs.replay),
     schedules=(jobs.wake_the_forgotten, jobs.prune),
     permissions=(permissions.READ, permissions.MANAGE),
-    contributes=(WebhookChapter(), DeliveryFigures()),
+    contributes=(WebhookChapter(), DeliveryFigures(), WebhookFinder()),
 )
