@@ -6,9 +6,17 @@ They take ten seconds of CPU, so one that has accepted a document does not read 
 import hashlib
 import json
 import subprocess
+from datetime import date
 from pathlib import Path
 
 import pytest
+
+from examples.notes.module import module as notes
+from nexuscore.kernel.app import compose
+from nexuscore.kernel.http import Version
+from nexuscore.kernel.http.documents import as_text
+from nexuscore.modules.identity.module import module as identity
+from nexuscore.modules.mail.module import module as mail
 
 HERE = Path(__file__).parent
 RULES = ("lint.mjs", "redocly.yaml", "spectral.yaml")
@@ -35,7 +43,21 @@ def complaints(node: Path, document: Path) -> list[str]:
     return [text for process, text in zip(running, said, strict=True) if process.returncode != 0]
 
 
-def test_three_linters_have_nothing_to_say(node: Path, document: Path, request: pytest.FixtureRequest) -> None:
+@pytest.fixture
+def ending(tmp_path: Path) -> Path:
+    """The document of a version that will end."""
+    first, second = date(2026, 1, 15), date(2027, 3, 1)
+    versions = (Version(1, first, deprecated=second, sunset=date(2028, 3, 1)), Version(2, second))
+    path = tmp_path / "ending.json"
+    path.write_text(
+        as_text(compose([mail, identity, notes], versions=versions).openapi_of(versions[0])), encoding="utf-8"
+    )
+    return path
+
+
+@pytest.mark.parametrize("name", ["document", "ending"])
+def test_three_linters_have_nothing_to_say(node: Path, name: str, request: pytest.FixtureRequest) -> None:
+    document: Path = request.getfixturevalue(name)
     read = b"".join(path.read_bytes() for path in (document, Path(__file__), *(HERE / name for name in RULES)))
     accepted = request.config.cache.mkdir("openapi-accepted") / hashlib.sha256(read).hexdigest()
     if not accepted.exists():

@@ -60,6 +60,19 @@ async def test_each_version_has_its_own_document(alice: Client, fake_clock: Fake
     assert one["paths"]["/api/v1/notes/{note_id}"]["delete"]["deprecated"] is True
     assert two["paths"]["/api/v2/notes/{note_id}"]["delete"]["responses"]["200"]["content"]
     assert "deprecated" not in two["paths"]["/api/v2/notes/{note_id}"]["delete"]
+    headers = one["components"]["headers"]
+    old = await alice.http.get("/api/v1/notes")
+    assert [headers[name]["example"] for name in ("Deprecation", "Sunset")] == [
+        old.headers[name] for name in ("deprecation", "sunset")
+    ]
+    assert headers["Link"]["example"] in old.headers["link"]
+    listed_notes = one["paths"]["/api/v1/notes"]["get"]["responses"]
+    assert {"Deprecation", "Sunset", "Link", "ETag"} <= listed_notes["200"]["headers"].keys()
+    for said in ("410", "default"):
+        shared = one["components"]["responses"][listed_notes[said]["$ref"].rpartition("/")[2]]
+        assert {"Deprecation", "Sunset", "Link"} <= shared["headers"].keys()
+    assert "Deprecation" not in two["components"]["headers"]
+    assert "410" not in two["paths"]["/api/v2/notes"]["get"]["responses"]
     assert (await alice.http.get("/api/openapi.json")).json() == two
     assert "docs.js" in (await alice.http.get(listed[0]["docs"])).text
     assert (await alice.http.get("/api/v1/docs/docs.js")).status_code == 200

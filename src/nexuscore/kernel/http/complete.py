@@ -26,15 +26,18 @@ def complete(found: Part, app: "App", routes: "Sequence[CtxRoute]") -> None:
     components = found["components"]
     by_id = {str(route.operation_id): route for route in routes}
     used: set[str] = set()
+    described = dict(HEADERS)
     for operation in operations(found):
         route = by_id[operation["operationId"]]
+        of_version = app.versions.described(route.version)
+        described |= of_version
         operation["x-limits"] = limits(app, route)
         for status, answer in operation["responses"].items():
-            headers = headers_of(route.declared, route.admission, status)
+            headers = dict.fromkeys([*headers_of(route.declared, route.admission, status), *of_version])
             used.update(headers)
             answer["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
         give_examples(operation, components["schemas"])
-    components["headers"] = {name: HEADERS[name] for name in sorted(used)}
+    components["headers"] = {name: described[name] for name in sorted(used)}
     answered = {"internal_error", *(code for each in operations(found) for code in codes(each))}
     components["examples"] = {e["code"]: example_of(e) for e in found["x-errors"] if e["code"] in answered}
     share_errors(found)

@@ -28,6 +28,7 @@ from nexuscore.kernel.http.idempotency import (
 )
 from nexuscore.kernel.http.load import Overloaded
 from nexuscore.kernel.http.routes import Admission, Can, Operation, Public, SignedIn
+from nexuscore.kernel.http.versions import VersionGone
 
 _KEY = {
     "name": HEADER,
@@ -101,10 +102,11 @@ def problem_content(codes: Collection[str]) -> dict[str, Any]:
     return {"application/problem+json": content}
 
 
-def documented_errors(operation: Operation, admission: Admission | None) -> dict[int | str, Any]:
-    """What may go wrong, by status: each answer is a problem, and says which codes it may carry."""
+def documented_errors(operation: Operation, admission: Admission | None, *, ends: bool = False) -> dict[int | str, Any]:
+    """What may go wrong, by status: each answer is a problem, and says which codes it may carry. `ends` adds what
+    a version of the API answers once it has."""
     codes: dict[int, set[str]] = {}
-    for error in _errors(operation, admission):
+    for error in [*_errors(operation, admission), *((VersionGone,) if ends else ())]:
         codes.setdefault(error.status, set()).add(error.code)
     if not isinstance(admission, Public):
         codes[401].add("invalid_token")

@@ -62,7 +62,7 @@ class CtxRoute(APIRoute):
             summary=operation.endpoint.__name__.replace("_", " ").capitalize(),
             description=inspect.getdoc(operation.endpoint),
             response_description=answered(operation),
-            responses=documented_errors(operation, admission),
+            responses=documented_errors(operation, admission, ends=version is not None and version.sunset is not None),
             openapi_extra=extras(operation, admission),
             deprecated=True if version is not None and version.deprecated is not None else None,
         )

@@ -66,6 +66,17 @@ class Version:
 FIRST = Version(1, date(2026, 11, 1))
 
 
+_NAMES = {b"deprecation": "Deprecation", b"sunset": "Sunset", b"link": "Link"}
+_MEANINGS = {
+    b"deprecation": {"description": "From when this version is deprecated, in seconds since 1970 (RFC 9745)."},
+    b"sunset": {"description": "When this version ends (RFC 8594); from then on it answers 410."},
+    b"link": {
+        "description": "What changed after this version (`deprecation`), and the one that follows it"
+        " (`successor-version`). Lists name the pages around this one besides (`next`, `prev`, `first`)."
+    },
+}
+
+
 class Versions:
     """The versions of an app, the oldest first."""
 
@@ -115,6 +126,15 @@ class Versions:
             return []
         stage = self._stages.get("/".join(path.split("/", 3)[:3]))
         return [] if stage is None else stage.headers
+
+    def described(self, version: Version | None) -> dict[str, dict[str, Any]]:
+        """Those headers as the document describes them, by name, with what they say as the example."""
+        stage = None if version is None else self._stages[version.path]
+        said = [] if stage is None else stage.headers
+        return {
+            _NAMES[name]: {**_MEANINGS[name], "schema": {"type": "string"}, "example": value.decode("latin-1")}
+            for name, value in said
+        }
 
     def require_open(self, path: str) -> None:
         """Stop here when the version of `path` is not there yet, or no more."""
