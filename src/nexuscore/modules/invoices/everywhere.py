@@ -6,7 +6,7 @@ from uuid import UUID
 
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Json
-from nexuscore.modules.invoices import credit_notes, drafts, listings, payments, states
+from nexuscore.modules.invoices import credit_notes, drafts, listings, states
 from nexuscore.modules.invoices.schemas import (
     CreditNoteOut,
     EverywhereQuery,
@@ -14,8 +14,6 @@ from nexuscore.modules.invoices.schemas import (
     InvoiceOut,
     NewCreditNote,
     NewInvoice,
-    NewPayment,
-    NewRefund,
 )
 
 
@@ -79,39 +77,6 @@ async def mark_uncollectible(ctx: Ctx, invoice_id: UUID, reason: str) -> Invoice
     """Give up what is due."""
     async with theirs(ctx, invoice_id) as there:
         await states.mark_uncollectible(there, invoice_id, reason)
-        return await listings.shown(there, invoice_id)
-
-
-async def record_payment(ctx: Ctx, invoice_id: UUID, new: NewPayment) -> InvoiceOut:
-    """Note money that came in."""
-    async with theirs(ctx, invoice_id) as there:
-        await payments.record_payment(
-            there, invoice_id, new.amount, new.currency, reference=new.reference, method=new.method
-        )
-        return await listings.shown(there, invoice_id)
-
-
-async def record_refund(ctx: Ctx, invoice_id: UUID, new: NewRefund) -> InvoiceOut:
-    """Note money that went back."""
-    async with theirs(ctx, invoice_id) as there:
-        await payments.record_refund(
-            there,
-            invoice_id,
-            new.amount,
-            new.currency,
-            reference=new.reference,
-            method=new.method,
-            reason=new.reason,
-        )
-        return await listings.shown(there, invoice_id)
-
-
-async def record_reversal(ctx: Ctx, invoice_id: UUID, new: NewPayment) -> InvoiceOut:
-    """Note that a payment was taken back."""
-    async with theirs(ctx, invoice_id) as there:
-        await payments.record_reversal(
-            there, invoice_id, new.amount, new.currency, reference=new.reference, method=new.method
-        )
         return await listings.shown(there, invoice_id)
 
 

@@ -1,4 +1,4 @@
-"""Invoices over HTTP: members read what their organisation owes; those who run the platform issue and settle it."""
+"""Invoices over HTTP: members read what their organisation owes; those who run the platform issue it."""
 
 from typing import Annotated
 from uuid import UUID
@@ -23,10 +23,6 @@ from nexuscore.modules.invoices.errors import (
     NotIssued,
     NotOpen,
     OverCredit,
-    OverPayment,
-    OverRefund,
-    ReferenceReused,
-    WrongCurrency,
 )
 from nexuscore.modules.invoices.permissions import MANAGE, READ, REPORT
 from nexuscore.modules.invoices.schemas import (
@@ -41,8 +37,6 @@ from nexuscore.modules.invoices.schemas import (
     Language,
     NewCreditNote,
     NewInvoice,
-    NewPayment,
-    NewRefund,
     Reason,
 )
 from nexuscore.modules.invoices.tables import Invoice
@@ -59,7 +53,6 @@ WithLink = Annotated[Exchange, Public("The link is signed, and expires.")]
 InLanguage = Annotated[Language | None, Query(description="The language; without it, the organisation's.")]
 _PRICED = (NothingToInvoice, GstInSgd)
 _BEING_MADE = {202: "It is being made; ask again."}
-_MOVED = (NotOpen, InvoiceVoid, WrongCurrency, ReferenceReused)
 
 CanRead = Annotated[Ctx, Can(READ)]
 CanReadOne = Annotated[RowCtx[Invoice], Can(READ, row=drafts.get)]
@@ -174,26 +167,6 @@ async def void_invoice(ctx: CanManage, invoice_id: UUID, why: Reason) -> Invoice
 async def give_up_invoice(ctx: CanManage, invoice_id: UUID, why: Reason) -> InvoiceOut:
     """Give up what is still due. Money that comes after all is taken."""
     return await everywhere.mark_uncollectible(ctx, invoice_id, why.reason)
-
-
-@billing.post(
-    "/{invoice_id}/payments", answer=InvoiceOut, status=201, errors=(*_MOVED, AlreadyPaid, OverPayment), needs_key=True
-)
-async def record_invoice_payment(ctx: CanManage, invoice_id: UUID, new: NewPayment) -> InvoiceOut:
-    """Note money that came in by bank transfer, cash or otherwise by hand."""
-    return await everywhere.record_payment(ctx, invoice_id, new)
-
-
-@billing.post("/{invoice_id}/refunds", answer=InvoiceOut, status=201, errors=(*_MOVED, OverRefund), needs_key=True)
-async def record_invoice_refund(ctx: CanManage, invoice_id: UUID, new: NewRefund) -> InvoiceOut:
-    """Note money that went back; what no credit note covers yet is credited with it."""
-    return await everywhere.record_refund(ctx, invoice_id, new)
-
-
-@billing.post("/{invoice_id}/reversals", answer=InvoiceOut, status=201, errors=(*_MOVED, OverRefund), needs_key=True)
-async def record_invoice_reversal(ctx: CanManage, invoice_id: UUID, new: NewPayment) -> InvoiceOut:
-    """Note that a payment was taken back from us: the amount is owed again."""
-    return await everywhere.record_reversal(ctx, invoice_id, new)
 
 
 @billing.post(

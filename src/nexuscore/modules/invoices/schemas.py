@@ -11,11 +11,9 @@ from nexuscore.modules.invoices.lines import LineOut, NewLines, Words
 from nexuscore.modules.invoices.tax import Code
 
 State = Literal["draft", "open", "partly_paid", "paid", "credited", "void", "uncollectible"]
-Method = Literal["card", "paynow", "bank_transfer", "cash", "credit", "other"]
 Language = Literal["en", "he", "pl"]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Amount = Annotated[int, Field(strict=True, gt=0, le=10**15)]
-Reference = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
 Days = Annotated[int, Field(ge=0, le=365)]
 
 
@@ -129,21 +127,6 @@ class InvoiceChange(Schema):
 
 class Reason(Schema):
     """Why; the customer may read it."""
-
-    reason: Words
-
-
-class NewPayment(Schema):
-    """Money that came in. The reference is the bank's or the provider's: the same one counts once."""
-
-    amount: Amount
-    currency: Currency
-    method: Method
-    reference: Reference
-
-
-class NewRefund(NewPayment):
-    """Money that went back, and why."""
 
     reason: Words
 

@@ -3,10 +3,12 @@
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.money import Money
 from nexuscore.modules import invoices
-from nexuscore.modules.payments import effects, store
-from nexuscore.modules.payments.errors import MoreThanDue, NothingToPay, ReferenceUsed
+from nexuscore.modules.payments import disputes, effects, refunds, store
+from nexuscore.modules.payments.errors import MoreThanDue, NotByHand, NothingToPay, ReferenceUsed, WrongState
 from nexuscore.modules.payments.events import PaymentInitiated
+from nexuscore.modules.payments.provider import Dispute
 from nexuscore.modules.payments.schemas import NewRecord
+from nexuscore.modules.payments.states import BY_HAND
 from nexuscore.modules.payments.tables import Payment
 
 
@@ -40,6 +42,27 @@ async def record(ctx: Ctx, new: NewRecord) -> Payment:
         about = {"payment_id": payment.id, "invoice_id": invoice.id, "kind": payment.kind}
         there.emit(PaymentInitiated(**about, amount=payment.amount, currency=payment.currency))
         return await effects.paid(there, payment, Money(new.amount, invoice.currency))
+
+
+async def take_back(ctx: Ctx, payment: Payment, reason: str) -> Payment:
+    """What was recorded turned out not to be ours. As with a dispute that is lost, the invoice is owed again."""
+    if payment.provider not in BY_HAND:
+        raise NotByHand
+    async with ctx.in_org(payment.org_id) as there:
+        payment = await store.lock(there, payment.id)
+        if payment.state not in refunds.REFUNDABLE:
+            raise WrongState(state=payment.state, details={"state": payment.state})
+        room = await refunds.left(there, payment)
+        lost = Dispute(
+            id=f"hand:{payment.id}",
+            intent=None,
+            amount=Money(room.amount, payment.currency),
+            state="lost",
+            reason=reason,
+            created=ctx.now,
+        )
+        await disputes.apply(there, payment, lost)
+        return await store.get(there, payment.id)
 
 
 def _same(known: Payment, new: NewRecord) -> Payment:

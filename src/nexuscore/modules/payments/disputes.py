@@ -9,7 +9,7 @@ from nexuscore.modules.payments import findings, refunds, store
 from nexuscore.modules.payments.effects import PLACES
 from nexuscore.modules.payments.events import DisputeClosed, DisputeOpened
 from nexuscore.modules.payments.provider import Dispute as TheirDispute
-from nexuscore.modules.payments.states import DISPUTE, PAYMENT
+from nexuscore.modules.payments.states import BY_HAND, DISPUTE, PAYMENT
 from nexuscore.modules.payments.tables import Dispute, Payment
 
 
@@ -51,8 +51,9 @@ async def _opened(ctx: Ctx, payment: Payment, theirs: TheirDispute) -> Dispute:
             due_by=dispute.due_by,
         )
     )
-    due = {"reason": dispute.reason, "amount": dispute.amount, "currency": dispute.currency}
-    await findings.report(ctx, "disputed", "dispute", theirs.id, payment_id=payment.id, theirs=due)
+    if payment.provider not in BY_HAND:  # what staff took back themselves, they know
+        due = {"reason": dispute.reason, "amount": dispute.amount, "currency": dispute.currency}
+        await findings.report(ctx, "disputed", "dispute", theirs.id, payment_id=payment.id, theirs=due)
     return dispute
 
 

@@ -75,6 +75,13 @@ class ReferenceUsed(ConflictError):
     message = "Other money was recorded with this reference already."
 
 
+class NotByHand(ConflictError):
+    """A payment through a provider is taken back by its bank alone."""
+
+    code = "payment_not_by_hand"
+    message = "Only money recorded by hand can be taken back here. Refund this payment instead."
+
+
 class NoSavedMethod(BusinessLogicError):
     """There is no card to charge."""
 

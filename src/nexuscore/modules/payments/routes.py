@@ -27,6 +27,7 @@ from nexuscore.modules.payments.errors import (
     MethodGone,
     MoreThanDue,
     NoProvider,
+    NotByHand,
     NothingToPay,
     PaymentFailed,
     PaymentInProgress,
@@ -58,6 +59,7 @@ from nexuscore.modules.payments.schemas import (
     Settlement,
     SetupOut,
     State,
+    TakenBack,
 )
 from nexuscore.modules.payments.settings import PaymentSettings
 from nexuscore.modules.payments.tables import Finding, Payment, Refund, SavedMethod
@@ -70,6 +72,7 @@ CanPay = Annotated[Exchange, Can(PAY)]
 CanPayCtx = Annotated[Ctx, Can(PAY)]
 CanManageMethod = Annotated[RowCtx[SavedMethod], Can(PAY, row=methods.get)]
 CanRecord = Annotated[Ctx, Can(RECORD)]
+CanTakeBack = Annotated[RowCtx[Payment], Can(RECORD, row=store.get_anywhere)]
 CanRefund = Annotated[RowCtx[Payment], Can(REFUND, row=store.get_anywhere)]
 CanReconcile = Annotated[Ctx, Can(RECONCILE)]
 CanSettle = Annotated[RowCtx[Finding], Can(RECONCILE, row=findings.get)]
@@ -214,6 +217,12 @@ async def list_disputes(ctx: CanRead, query: Annotated[PageQuery, Query()]) -> J
 async def record_payment(ctx: CanRecord, new: NewRecord) -> Payment:
     """Record money that came by bank transfer or in cash. The same reference again is the same money."""
     return await byhand.record(ctx, new)
+
+
+@routes.post("/{payment_id}/take-back", answer=PaymentOut, needs_key=True, errors=[NotByHand, WrongState])
+async def take_back_payment(ctx: CanTakeBack, why: TakenBack) -> Payment:
+    """Record that money by hand was not ours after all: returned, bounced, or never there. It is owed again."""
+    return await byhand.take_back(ctx, ctx.row, why.reason)
 
 
 @routes.get("/findings", answer=Page[FindingOut])

@@ -106,6 +106,12 @@ class NewRefund(Schema):
     reference: Line | None = Field(None, description="Of a payment by hand: the bank's reference of the way back.")
 
 
+class TakenBack(Schema):
+    """Why money that was recorded turned out not to be ours."""
+
+    reason: Line = Field(description="A transfer that was returned, a cheque that bounced, a slip of the pen.")
+
+
 class RefundOut(Schema):
     """Money on its way back."""
 

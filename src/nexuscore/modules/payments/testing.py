@@ -171,6 +171,10 @@ async def _refund(house: House, client: Client) -> Made:
     return {"payment_id": await _by_hand(house, client)}, {"amount": 50, "reason": "Probe"}
 
 
+async def _returned(house: House, client: Client) -> Made:
+    return {"payment_id": await _by_hand(house, client)}, {"reason": "Probe"}
+
+
 async def _setup(house: House, client: Client) -> Made:
     setup = (await send(client, "/payments/methods/setup")).json()
     return {}, {"setup_id": setup["setup_id"], "payment_method": "pm_card_visa"}
@@ -205,6 +209,7 @@ PROBES = {
     "make_payment_method_default": _method,
     "remove_payment_method": _method,
     "record_payment": _record,
+    "take_back_payment": _returned,
     "refund_payment": _refund,
     "settle_payment_finding": _finding,
     "begin_reconciliation": _period,

@@ -6,7 +6,7 @@ from nexuscore.kernel.testing import House
 from nexuscore.modules.books.testing import balances, findings
 from nexuscore.modules.identity.testing import Person, person
 from nexuscore.modules.invoices.testing import Customer
-from nexuscore.modules.payments.testing import begin, invoice_now, owed, send, stripe_of
+from nexuscore.modules.payments.testing import begin, invoice_now, owed, pay, send, stripe_of
 
 pytestmark = pytest.mark.anyio
 
@@ -67,6 +67,29 @@ async def test_more_than_is_due_is_kept_only_when_that_is_said(house: House, acm
     assert (back.json()["state"], back.json()["from_unapplied"]) == ("succeeded", 100)
     now = await balances(house)
     assert (now["cash"], now["unapplied"], now["receivable"]) == (10_900, 0, 0)
+    assert await findings(house) == []
+
+
+async def test_what_was_recorded_is_taken_back_once(house: House, acme: Customer, staff: Person) -> None:
+    """A transfer that came back: owed again, off the bank, and no refund of it is possible any more."""
+    invoice = await owed(acme)
+    body = {"invoice_id": str(invoice.id), "amount": 11_000, "kind": "bank_transfer", "reference": "DBS-3"}
+    paid = (await send(staff.client, "/payments/by-hand", {**body, "keep_rest": True})).json()
+    await send(staff.client, f"/payments/{paid['id']}/refunds", {"amount": 600, "reason": "A part", "reference": "b1"})
+    path, why = f"/payments/{paid['id']}/take-back", {"reason": "The bank called it back"}
+    assert (await send(acme.owner.client, path, why)).status_code == 403
+    taken = await send(staff.client, path, why)
+    assert (taken.status_code, taken.json()["state"]) == (200, "charged_back")
+    again = await invoice_now(acme, invoice.id)
+    assert (again.state, again.total - again.amount_credited, again.amount_due) == ("open", 10_400, 10_400)
+    now = await balances(house)
+    assert (now["bank"], now["disputed"], now["unapplied"], now["receivable"]) == (0, 0, 0, 10_400)
+    for refused in (await send(staff.client, path, why), await send(staff.client, f"{path[:-9]}refunds", why)):
+        assert (refused.status_code, refused.json()["error_code"]) == (409, "payment_wrong_state")
+    assert (await staff.client.get("/payments/findings")).json()["data"][0]["kind"] == "unapplied", "of the rest alone"
+    card = await pay(acme, invoice.id)
+    refused = await send(staff.client, f"/payments/{card['id']}/take-back", why)
+    assert (refused.status_code, refused.json()["error_code"]) == (409, "payment_not_by_hand")
     assert await findings(house) == []
 
 
