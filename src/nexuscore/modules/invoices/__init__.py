@@ -26,7 +26,8 @@ from nexuscore.modules.invoices.lines import NewLine, NewLines, gst_of
 from nexuscore.modules.invoices.papers import printed_in
 from nexuscore.modules.invoices.payments import Recorded, of_invoice, record_payment, record_refund, record_reversal
 from nexuscore.modules.invoices.postings import METHODS
-from nexuscore.modules.invoices.slots import Receipts
+from nexuscore.modules.invoices.schemas import NewPayment
+from nexuscore.modules.invoices.slots import MoneyByHand, Receipts
 from nexuscore.modules.invoices.states import finalise, issue, mark_uncollectible, void
 from nexuscore.modules.invoices.tables import CreditNote, Invoice, Payment
 from nexuscore.modules.invoices.tax import Treatment, treatment
@@ -38,9 +39,11 @@ __all__ = [
     "GstInSgd",
     "Invoice",
     "InvoiceVoid",
+    "MoneyByHand",
     "MoneyReceived",
     "NewLine",
     "NewLines",
+    "NewPayment",
     "NotDraft",
     "NotOpen",
     "OverCredit",

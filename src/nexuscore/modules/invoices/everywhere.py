@@ -6,7 +6,7 @@ from uuid import UUID
 
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Json
-from nexuscore.modules.invoices import credit_notes, drafts, listings, states
+from nexuscore.modules.invoices import credit_notes, drafts, listings, payments, states
 from nexuscore.modules.invoices.schemas import (
     CreditNoteOut,
     EverywhereQuery,
@@ -14,7 +14,9 @@ from nexuscore.modules.invoices.schemas import (
     InvoiceOut,
     NewCreditNote,
     NewInvoice,
+    NewPayment,
 )
+from nexuscore.modules.invoices.slots import MoneyByHand
 
 
 @asynccontextmanager
@@ -77,6 +79,19 @@ async def mark_uncollectible(ctx: Ctx, invoice_id: UUID, reason: str) -> Invoice
     """Give up what is due."""
     async with theirs(ctx, invoice_id) as there:
         await states.mark_uncollectible(there, invoice_id, reason)
+        return await listings.shown(there, invoice_id)
+
+
+async def record_payment(ctx: Ctx, invoice_id: UUID, new: NewPayment) -> InvoiceOut:
+    """Note money that came by hand: through the module that keeps payments, or on the invoice where there is none."""
+    async with theirs(ctx, invoice_id) as there:
+        recorders = ctx.app.fillers(MoneyByHand)
+        for each in recorders:
+            await each.record(there, invoice_id, new)
+        if not recorders:
+            await payments.record_payment(
+                there, invoice_id, new.amount, new.currency, reference=new.reference, method=new.method
+            )
         return await listings.shown(there, invoice_id)
 
 

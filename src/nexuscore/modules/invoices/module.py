@@ -6,7 +6,7 @@ from nexuscore.modules.invoices.checks import CHECKS
 from nexuscore.modules.invoices.messages import MESSAGES
 from nexuscore.modules.invoices.routes import billing, returns, routes
 from nexuscore.modules.invoices.settings import InvoiceSettings
-from nexuscore.modules.invoices.slots import Receipts
+from nexuscore.modules.invoices.slots import MoneyByHand, Receipts
 from nexuscore.modules.invoices.tables import Counter, CreditNote, Document, Invoice, Payment
 
 module = Module(
@@ -21,6 +21,6 @@ module = Module(
     workers=(jobs.make_document,),
     schedules=(jobs.announce_overdue,),
     permissions=permissions.ALL,
-    slots=(Slot(Receipts),),
+    slots=(Slot(Receipts), Slot(MoneyByHand, single=True)),
     contributes=(*CHECKS, MESSAGES),
 )

@@ -14,6 +14,7 @@ State = Literal["draft", "open", "partly_paid", "paid", "credited", "void", "unc
 Language = Literal["en", "he", "pl"]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Amount = Annotated[int, Field(strict=True, gt=0, le=10**15)]
+Reference = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Days = Annotated[int, Field(ge=0, le=365)]
 
 
@@ -129,6 +130,15 @@ class Reason(Schema):
     """Why; the customer may read it."""
 
     reason: Words
+
+
+class NewPayment(Schema):
+    """Money that came to the bank or in cash. The reference is the bank's, or a slip's: the same one counts once."""
+
+    amount: Amount
+    currency: Currency
+    method: Literal["bank_transfer", "cash", "paynow", "other"]
+    reference: Reference
 
 
 class NewCreditNote(Schema):

@@ -1,8 +1,11 @@
 """Money that came by bank or in cash, recorded by staff: who, by which reference, and where the proof is."""
 
+from uuid import UUID
+
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.money import Money
 from nexuscore.modules import invoices
+from nexuscore.modules.invoices import NewPayment
 from nexuscore.modules.payments import disputes, effects, refunds, store
 from nexuscore.modules.payments.errors import MoreThanDue, NotByHand, NothingToPay, ReferenceUsed, WrongState
 from nexuscore.modules.payments.events import PaymentInitiated
@@ -42,6 +45,14 @@ async def record(ctx: Ctx, new: NewRecord) -> Payment:
         about = {"payment_id": payment.id, "invoice_id": invoice.id, "kind": payment.kind}
         there.emit(PaymentInitiated(**about, amount=payment.amount, currency=payment.currency))
         return await effects.paid(there, payment, Money(new.amount, invoice.currency))
+
+
+async def record_for(ctx: Ctx, invoice_id: UUID, new: NewPayment) -> None:
+    """The same, for the pages of invoices, which fill their slot with it."""
+    if new.currency != (await invoices.get(ctx, invoice_id)).currency:
+        raise invoices.WrongCurrency
+    given = NewRecord(invoice_id=invoice_id, amount=new.amount, kind=new.method, reference=new.reference)
+    await record(ctx, given)
 
 
 async def take_back(ctx: Ctx, payment: Payment, reason: str) -> Payment:

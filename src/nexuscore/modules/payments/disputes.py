@@ -6,7 +6,7 @@ from nexuscore.kernel.money import Money
 from nexuscore.modules import books, invoices
 from nexuscore.modules.books import Entry, Posting, credit, debit
 from nexuscore.modules.payments import findings, refunds, store
-from nexuscore.modules.payments.effects import PLACES
+from nexuscore.modules.payments.effects import place_of
 from nexuscore.modules.payments.events import DisputeClosed, DisputeOpened
 from nexuscore.modules.payments.provider import Dispute as TheirDispute
 from nexuscore.modules.payments.states import BY_HAND, DISPUTE, PAYMENT
@@ -67,7 +67,7 @@ async def _hold(ctx: Ctx, payment: Payment, dispute: Dispute) -> Dispute:
 
 def _entry(payment: Payment, dispute: Dispute) -> Entry:
     money = Money(dispute.amount, dispute.currency)
-    postings = (debit(books.DISPUTED, money), credit(PLACES[payment.kind], money))
+    postings = (debit(books.DISPUTED, money), credit(place_of(payment), money))
     memo = f"Payment {payment.receipt} disputed: {dispute.reason}"
     return Entry("payments.disputed", memo, postings, str(dispute.id), payment.invoice_id)
 

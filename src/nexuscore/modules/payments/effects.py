@@ -20,7 +20,7 @@ from nexuscore.modules.payments.states import PAID, PAYMENT
 from nexuscore.modules.payments.tables import Payment
 
 PAYABLE = ("open", "partly_paid", "uncollectible")
-PLACES: dict[str, Account] = {
+_PLACES: dict[str, Account] = {
     "card": books.PROCESSOR,
     "paynow": books.PROCESSOR,
     "bank_transfer": books.BANK,
@@ -28,6 +28,11 @@ PLACES: dict[str, Account] = {
     "other": books.BANK,
 }
 _log = get_logger(__name__)
+
+
+def place_of(payment: Payment) -> Account:
+    """Where its money is. PayNow that staff recorded came to the bank, by the code on the invoice."""
+    return books.BANK if payment.provider == "hand" and payment.kind == "paynow" else _PLACES[payment.kind]
 
 
 async def apply(ctx: Ctx, payment_id: UUID, intent: Intent) -> Payment:
@@ -133,7 +138,7 @@ async def paid(ctx: Ctx, payment: Payment, received: Money, **known: str | None)
         failure_message=None,
         **known,
     )
-    place = PLACES[payment.kind]
+    place = place_of(payment)
     if applied:
         await invoices.record_payment(
             ctx,

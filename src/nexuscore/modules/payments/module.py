@@ -1,7 +1,8 @@
 """The manifest: all that payments add to an app."""
 
 from nexuscore.kernel.module import Module, Slot
-from nexuscore.modules.payments import events, jobs, pages, permissions
+from nexuscore.modules.invoices import MoneyByHand
+from nexuscore.modules.payments import byhand, events, jobs, pages, permissions
 from nexuscore.modules.payments.checks import CHECKS
 from nexuscore.modules.payments.commands import commands
 from nexuscore.modules.payments.greeting import PaymentGreeting
@@ -49,6 +50,16 @@ module = Module(
     schedules=(jobs.look_again, jobs.reconcile_daily),
     permissions=permissions.ALL,
     slots=(Slot(Provider),),
-    contributes=(MESSAGES, RECEIPTS, STRIPE, *HANDLERS, *CHECKS, Stripe("stripe"), Stripe(FAKE), PaymentGreeting()),
+    contributes=(
+        MESSAGES,
+        RECEIPTS,
+        MoneyByHand(byhand.record_for),
+        STRIPE,
+        *HANDLERS,
+        *CHECKS,
+        Stripe("stripe"),
+        Stripe(FAKE),
+        PaymentGreeting(),
+    ),
     commands=commands,
 )

@@ -11,7 +11,7 @@ from nexuscore.kernel.money import Money
 from nexuscore.modules import books, invoices
 from nexuscore.modules.books import Entry, credit, debit
 from nexuscore.modules.payments import findings, mails, store
-from nexuscore.modules.payments.effects import PLACES
+from nexuscore.modules.payments.effects import place_of
 from nexuscore.modules.payments.errors import ProviderRefused, TooMuch, WrongState
 from nexuscore.modules.payments.events import PaymentRefunded, RefundFailed, RefundRequested
 from nexuscore.modules.payments.provider import Refund as TheirRefund, provider
@@ -188,7 +188,7 @@ async def _done(ctx: Ctx, payment: Payment, refund: Refund) -> Refund:
         refunding=payment.refunding - refund.amount,
     )
     refund = await ctx.db.one(store.CHANGE_REFUND, refund_id=refund.id, state="succeeded", done_at=ctx.now)
-    place = PLACES[payment.kind]
+    place = place_of(payment)
     if refund.from_applied:
         await invoices.record_refund(
             ctx,
@@ -237,7 +237,7 @@ async def _bounced(ctx: Ctx, payment: Payment, refund: Refund, why: str) -> Refu
         state=state if payment.state in ("refunded", "partially_refunded") else payment.state,
     )
     money = Money(refund.amount, refund.currency)
-    postings = (debit(PLACES[payment.kind], money), credit(books.UNAPPLIED, money))
+    postings = (debit(place_of(payment), money), credit(books.UNAPPLIED, money))
     memo = f"Refund of payment {payment.receipt}, which came back"
     await books.post(ctx, Entry("payments.refund_bounced", memo, postings, str(refund.id), payment.invoice_id))
     return await _tell_failed(ctx, payment, refund, "failed", why)

@@ -85,7 +85,7 @@ class NewRecord(Schema):
 
     invoice_id: UUID
     amount: Cents
-    kind: Literal["bank_transfer", "cash", "other"]
+    kind: Literal["bank_transfer", "cash", "paynow", "other"]
     reference: Line = Field(description="The bank's reference, or the number of the slip. Recorded once.")
     note: Note | None = Field(None, description="Where the proof is kept, who handed it over.")
     keep_rest: bool = Field(False, description="Keep what is more than due for the customer, to be sent back.")

@@ -5,6 +5,7 @@ import pytest
 from nexuscore.kernel.testing import House
 from nexuscore.modules.books.testing import balances, findings
 from nexuscore.modules.identity.testing import Person, person
+from nexuscore.modules.invoices import MoneyByHand, NewPayment, WrongCurrency
 from nexuscore.modules.invoices.testing import Customer
 from nexuscore.modules.payments.testing import begin, invoice_now, owed, pay, send, stripe_of
 
@@ -90,6 +91,29 @@ async def test_what_was_recorded_is_taken_back_once(house: House, acme: Customer
     card = await pay(acme, invoice.id)
     refused = await send(staff.client, f"/payments/{card['id']}/take-back", why)
     assert (refused.status_code, refused.json()["error_code"]) == (409, "payment_not_by_hand")
+    assert await findings(house) == []
+
+
+async def test_what_pages_of_invoices_record_is_recorded_here(house: House, acme: Customer) -> None:
+    """PayNow by the code on the invoice came to the bank, not to Stripe."""
+    invoice = await owed(acme)
+    (slot,) = house.app.fillers(MoneyByHand)
+    new = NewPayment(amount=10_900, currency="SGD", method="paynow", reference="P-1")
+    for _ in range(2):
+        async with acme.acting() as ctx:
+            await slot.record(ctx, invoice.id, new)
+    (shown,) = (await acme.owner.client.get("/payments")).json()["data"]
+    assert (shown["kind"], shown["state"], shown["reference"], shown["applied"]) == (
+        "paynow",
+        "succeeded",
+        "P-1",
+        10_900,
+    )
+    async with acme.acting() as ctx:
+        with pytest.raises(WrongCurrency):
+            await slot.record(ctx, invoice.id, new.model_copy(update={"currency": "USD"}))
+    now = await balances(house)
+    assert (now["bank"], now.get("processor"), now["receivable"]) == (10_900, None, 0)
     assert await findings(house) == []
 
 
