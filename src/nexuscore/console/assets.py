@@ -11,7 +11,7 @@ from nexuscore.kernel.app import App
 from nexuscore.kernel.errors import NotFoundError
 from nexuscore.kernel.http import Exchange, Public, Reply, Routes
 
-routes = Routes("/console/assets", tag="Console", outside_api=True)
+routes = Routes("/console/assets", tag="Console", outside_api=True, unlimited="bytes in memory, which browsers keep")
 Anybody = Annotated[Exchange, Public("styles and scripts hold nothing of anybody")]
 _MEDIA = {
     ".css": "text/css; charset=utf-8",

@@ -11,16 +11,21 @@ from sqlalchemy import bindparam, delete, insert, select
 
 from nexuscore.console.settings import ConsoleSettings
 from nexuscore.console.tables import Draft
+from nexuscore.kernel import limits
 from nexuscore.kernel.crypto import CryptoError, hash_token
 from nexuscore.kernel.ctx import Ctx
+from nexuscore.kernel.errors import RateLimitError
+from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.http.forms import Sent
 from nexuscore.kernel.ids import uuid7
 from nexuscore.kernel.jobs import every
+from nexuscore.kernel.limits import Limit
 from nexuscore.kernel.redaction import HIDDEN, redact_fields
 
 FORM = "_form"
+DRAFTS = Limit("drafts", "20/h", per="person")
 _PURPOSE = "console.draft"
-_LONGEST = 256_000
+_LONGEST = 64_000
 _PER_BROWSER = 5
 _KEEP = insert(Draft)
 _ONE = select(Draft).where(
@@ -28,24 +33,36 @@ _ONE = select(Draft).where(
 )
 _MINE = select(Draft.id).where(Draft.browser == bindparam("of")).order_by(Draft.id.desc()).offset(_PER_BROWSER)
 _FORGET = delete(Draft).where(Draft.id.in_(_MINE))
+_TOO_MANY = select(Draft.id).order_by(Draft.id.desc()).offset(bindparam("most"))
+_TRIM = delete(Draft).where(Draft.id.in_(_TOO_MANY))
 _SWEEP = delete(Draft).where(Draft.expires_at < bindparam("now"))
 
 
-async def keep(ctx: Ctx, browser: str, sent: Sent) -> UUID | None:
-    """Keep a form's input for a browser; None when it is too long to be kept. The oldest of many go."""
+async def keep(exchange: Exchange, browser: str) -> UUID | None:
+    """Keep a form's input for a browser; None when it is too long, or when its sender had as many kept as they may.
+
+    Anybody may send a form, so the number of all is bounded too: the oldest go, which are least likely to be missed.
+    """
     values = {
         name: held
-        for name, held in sent.values.items()
+        for name, held in exchange.page.sent.values.items()
         if name == FORM or not (name.startswith("_") or is_secret(name))
     }
     text = json.dumps(values)
     if not values or len(text) > _LONGEST:
         return None
-    id, of = uuid7(), hash_token(browser)
-    lasts = timedelta(hours=ctx.app.settings[ConsoleSettings].draft_hours)
-    sealed = ctx.app.keyring.seal(_PURPOSE, text, context=str(id))
-    await ctx.db.execute(_KEEP, id=id, browser=of, sealed=sealed, expires_at=ctx.now + lasts)
-    await ctx.db.execute(_FORGET, of=of)
+    app, id, of = exchange.app, uuid7(), hash_token(browser)
+    try:
+        await limits.require(app, DRAFTS, limits.whom(DRAFTS, exchange.identity, exchange.ip))
+    except RateLimitError:
+        return None
+    settings = app.settings[ConsoleSettings]
+    sealed = app.keyring.seal(_PURPOSE, text, context=str(id))
+    async with app.context(request_id=exchange.request_id) as ctx:
+        expires_at = ctx.now + timedelta(hours=settings.draft_hours)
+        await ctx.db.execute(_KEEP, id=id, browser=of, sealed=sealed, expires_at=expires_at)
+        await ctx.db.execute(_FORGET, of=of)
+        await ctx.db.execute(_TRIM, most=settings.drafts)
     return id
 
 

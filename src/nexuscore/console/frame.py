@@ -76,8 +76,7 @@ class ConsoleFrame(Frame):
         query = {} if exchange.method == "POST" else dict(exchange.page.query)
         if exchange.method == "POST" and exchange.page.sent.values:
             browser = cookies.browser_of(exchange.app, exchange) or cookies.name_browser(exchange.app, reply)
-            async with exchange.app.context(request_id=exchange.request_id) as ctx:
-                draft = await drafts.keep(ctx, browser, exchange.page.sent)
+            draft = await drafts.keep(exchange, browser)
             query = {} if draft is None else {"draft": str(draft)}
         to = f"{back}?{urlencode(query)}" if query else back
         door = PROVE if error.code == "reauthentication_required" else SIGN_IN

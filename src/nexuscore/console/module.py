@@ -1,7 +1,7 @@
 """The manifest: all that the console's frame adds to an app."""
 
 from nexuscore.console import assets, jobs, kit, pages, tables
-from nexuscore.console.drafts import sweep_drafts
+from nexuscore.console.drafts import DRAFTS, sweep_drafts
 from nexuscore.console.frame import ConsoleFrame
 from nexuscore.console.settings import ConsoleSettings
 from nexuscore.kernel.module import Module
@@ -13,6 +13,7 @@ module = Module(
     tables=(tables.Draft,),
     routes=(assets.routes,),
     pages=(pages.pages, jobs.pages, kit.pages),
+    limits=(DRAFTS,),
     permissions=(jobs.JOBS,),
     schedules=(sweep_drafts,),
     contributes=(ConsoleFrame(), jobs.JobFigures()),

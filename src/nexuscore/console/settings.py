@@ -21,6 +21,9 @@ class ConsoleSettings(Settings, prefix="console"):
         description="Fonts to try before the system's own, as CSS writes them. None is fetched from elsewhere.",
     )
     logo: Path | None = Field(None, description="A picture (.svg or .png) in place of the mark, 32 pixels high.")
+    drafts: int = Field(
+        1000, ge=1, le=100_000, description="How many forms' input is kept so at most, of up to 64 kB; the oldest go."
+    )
     draft_hours: int = Field(
         12, ge=1, le=168, description="How long a form's input is kept for somebody whose session ended meanwhile."
     )

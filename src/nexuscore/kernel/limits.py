@@ -81,12 +81,14 @@ def read_rate(rate: str) -> tuple[Quota, ...]:
 
 USER = Limit("user", "1000/h + 100/min", per="person")
 ANONYMOUS = Limit("anonymous", "100/h", per="address")
+PAGES = Limit("pages", "120/min + 2000/h", per="person")
 SIGN_IN = Limit("sign_in", "5/min", per="address")
 UPLOADS = Limit("uploads", "10/h", per="person")
 PAYMENTS = Limit("payments", "5/h", per="person")
 CHAT = Limit("chat", "30/min", per="person")
-HOUSE = (USER, ANONYMOUS, SIGN_IN, UPLOADS, PAYMENTS, CHAT)
-"""The limits the house decided on. Every operation under /api has `user` or `anonymous`; the others are asked for."""
+HOUSE = (USER, ANONYMOUS, PAGES, SIGN_IN, UPLOADS, PAYMENTS, CHAT)
+"""The limits the house decided on. Every operation under /api has `user` or `anonymous`, every other one `pages`
+unless it says why not; the rest are asked for."""
 
 
 class Asked(NamedTuple):

@@ -24,6 +24,7 @@ class Exchange:
         "_receive",
         "also",
         "app",
+        "counted",
         "etags_asked",
         "fields",
         "headers",
@@ -65,6 +66,7 @@ class Exchange:
         self.etags_asked = ""  # as the caller wrote them
         self.also: list[tuple[bytes, bytes]] = []  # headers of the answer, whatever it will be
         self.page: Any = None
+        self.counted = False  # against the limits; once, however many pages one answer is made of
         self._receive = receive
         self._body: bytes | None = None
 

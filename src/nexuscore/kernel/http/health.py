@@ -18,7 +18,7 @@ from nexuscore.kernel.http.routes import Public, Routes
 SEE_HEALTH = Permission(
     "kernel.health.read", "See what the installation depends on, and how it is.", ("platform:admin",)
 )
-health_routes = Routes("", tag="Health", outside_api=True)
+health_routes = Routes("", tag="Health", outside_api=True, unlimited="probes ask as often as they were told to")
 Anybody = Annotated[Exchange, Public("Load balancers and monitors do not sign in.")]
 Monitor = Annotated[Exchange, Public("Monitors do not sign in: NEXUS_METRICS_TOKEN opens it.")]
 _born = monotonic()

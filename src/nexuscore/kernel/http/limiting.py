@@ -9,7 +9,7 @@ from nexuscore.kernel.errors import RateLimitError
 from nexuscore.kernel.http.answers import Headers
 from nexuscore.kernel.http.auth import Identity
 from nexuscore.kernel.http.exchange import Exchange
-from nexuscore.kernel.limits import ANONYMOUS, USER, Asked, Limit, Verdict, whom
+from nexuscore.kernel.limits import ANONYMOUS, PAGES, USER, Asked, Limit, Verdict, whom
 from nexuscore.kernel.log import get_logger
 
 if TYPE_CHECKING:
@@ -51,7 +51,14 @@ HEADERS: dict[str, dict[str, Any]] = {
 
 def declared(operation: "Operation") -> tuple[Limit, ...]:
     """The limits that hold for an operation: the house's for everybody, and its own."""
-    return operation.limits if operation.outside_api else (USER, ANONYMOUS, *operation.limits)
+    return (*dict.fromkeys(_everybodys(operation)), *operation.limits)
+
+
+def _everybodys(operation: "Operation") -> tuple[Limit, ...]:
+    """For somebody who is signed in, and for whoever is not."""
+    if operation.unlimited is not None:
+        return ()
+    return (PAGES, PAGES) if operation.outside_api else (USER, ANONYMOUS)
 
 
 class Limiting:
@@ -59,21 +66,20 @@ class Limiting:
 
     def __init__(self, app: "App", operation: "Operation") -> None:
         self._app = app
-        self._everybodys = () if operation.outside_api else (USER, ANONYMOUS)
         held = [app.limits.of(limit) for limit in operation.limits]
         self._own = tuple(limit for limit in held if limit is not None)
-        self._known = self._of(USER)
-        self._unknown = self._of(ANONYMOUS)
+        self._known, self._unknown = [self._with(each) for each in _everybodys(operation) or (None, None)]
 
-    def _of(self, common: Limit) -> tuple[Limit, ...]:
-        held = self._app.limits.of(common) if self._everybodys else None
+    def _with(self, common: Limit | None) -> tuple[Limit, ...]:
+        held = None if common is None else self._app.limits.of(common)
         return self._own if held is None else (held, *self._own)
 
     async def take(self, exchange: Exchange, identity: Identity) -> None:
         """Count the request, and leave on the exchange what its answer says of that. 429 when it is one too many."""
         limits = self._known if identity.actor.known else self._unknown
-        if not limits:
+        if not limits or exchange.counted:
             return
+        exchange.counted = True
         verdict = await self._app.limits.take([Asked(limit, whom(limit, identity, exchange.ip)) for limit in limits])
         if verdict.standings:
             exchange.also += headers(limits, verdict)

@@ -97,6 +97,7 @@ class Operation:
     also: Mapping[int, str] = field(default_factory=dict)
     listing: Listing | None = None
     limits: tuple[Limit, ...] = ()
+    unlimited: str | None = None
     priority: Priority = "normal"
     unidentified: bool = False
     since: int = 1
@@ -108,14 +109,18 @@ class Operation:
 class Routes:
     """A module's operations under one prefix of the API.
 
-    `about` says what `tag` stands for, in the documentation; without it, the package's own words do.
+    `about` says what `tag` stands for, in the documentation; without it, the package's own words do. `unlimited` says
+    why they have no limits but those they name.
     """
 
-    def __init__(self, prefix: str, *, tag: str, about: str = "", outside_api: bool = False) -> None:
+    def __init__(
+        self, prefix: str, *, tag: str, about: str = "", outside_api: bool = False, unlimited: str | None = None
+    ) -> None:
         self.prefix = prefix
         self.tag = tag
         self.about = about
         self.outside_api = outside_api
+        self.unlimited = unlimited
         self.operations: list[Operation] = []
 
     def get(self, path: str = "", **rest: Any) -> Callable[[F], F]:
@@ -179,6 +184,7 @@ class Routes:
                     outside_api=self.outside_api,
                     listing=listing,
                     limits=(limit,) if isinstance(limit, Limit) else tuple(limit),
+                    unlimited=self.unlimited,
                     priority=priority,
                     unidentified=unidentified,
                     since=since,

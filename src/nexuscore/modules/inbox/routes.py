@@ -19,7 +19,9 @@ from nexuscore.modules.inbox.schemas import Failure, MessageOut, MessageWithPayl
 from nexuscore.modules.inbox.settings import InboxSettings
 from nexuscore.modules.inbox.tables import Message
 
-hooks = Routes("/hooks", tag="Webhooks in", outside_api=True)
+hooks = Routes(
+    "/hooks", tag="Webhooks in", outside_api=True, unlimited="a provider tells what happened, however much; it signs it"
+)
 routes = Routes("/inbox", tag="Webhooks in")
 _log = get_logger(__name__)
 
