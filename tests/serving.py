@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 
@@ -21,11 +22,26 @@ def environment(**settings: str) -> dict[str, str]:
     return environ | {"NEXUS_ENV": "test", "NEXUS_LOG_LEVEL": "warning", "NEXUS_LIMITS": "off", **settings}
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that answers at `address`, and the lines it has said in the terminal so far."""
+
+    address: str
+    said: list[str] = field(default_factory=list)
+
+
 @contextmanager
 def served(app: str, data: Path, port: int = 0, **settings: str) -> Iterator[str]:
     """Where `nexus serve` answers, on an empty database."""
+    with serving(data, port, "--app", app, **settings) as server:
+        yield server.address
+
+
+@contextmanager
+def serving(data: Path, port: int, *options: str, **settings: str) -> Iterator[Server]:
+    """`nexus serve` on an empty database: without options, as somebody starts it who has just installed it."""
     server = subprocess.Popen(
-        [sys.executable, "-m", "nexuscore.cli", "serve", "--app", app, "--port", str(port), "--data", str(data)],
+        [sys.executable, "-m", "nexuscore.cli", "serve", *options, "--port", str(port), "--data", str(data)],
         cwd=ROOT,
         env=environment(**settings),
         stdout=subprocess.PIPE,
@@ -42,7 +58,7 @@ def served(app: str, data: Path, port: int = 0, **settings: str) -> Iterator[str
             said.append(line)
             if found := re.search(r"^  address +(http://\S+)", line):
                 rest.start()
-                yield found[1]
+                yield Server(found[1], said)
                 return
         pytest.fail(f"nexus serve did not start:\n{''.join(said)}")
     finally:

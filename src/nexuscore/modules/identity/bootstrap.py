@@ -13,6 +13,7 @@ from nexuscore.kernel.app import App
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import Fault, ValidationError
 from nexuscore.kernel.http.exchange import Exchange
+from nexuscore.kernel.http.pages import Frame
 from nexuscore.kernel.limits import address as address_key
 from nexuscore.kernel.module import Greeting
 from nexuscore.modules.identity import mails, policy, single_use
@@ -46,7 +47,8 @@ class BootstrapGreeting(Greeting):
                 return []
             link = await new_link(ctx)
         minutes = app.settings[IdentitySettings].bootstrap_minutes
-        how = "open" if app.settings[IdentitySettings].pages_url else "POST to /api/v1/auth/bootstrap the token of"
+        paged = app.settings[IdentitySettings].pages_url or app.fillers(Frame)  # type: ignore[type-abstract]  # asked for, not made
+        how = "open" if paged else "POST to /api/v1/auth/bootstrap the token of"
         return [f"Nobody is an admin yet. Within {minutes} minutes, {how} {link}"]
 
 
