@@ -8,13 +8,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from examples.notes.module import module as notes
-from nexuscore.kernel import health, metrics, migrate, siblings
+from nexuscore.kernel import clock, health, metrics, migrate, siblings
 from nexuscore.kernel.app import App, compose
 from nexuscore.kernel.health import Finding, HealthCheck
 from nexuscore.kernel.module import Module
 from nexuscore.kernel.redis import RedisDown
 from nexuscore.kernel.settings import KernelSettings, load
 from nexuscore.kernel.testing import Client, House
+from nexuscore.kernel.windows import Sample
 
 pytestmark = pytest.mark.anyio
 TOKEN = "a-long-and-random-token-for-monitors-4711"
@@ -186,6 +187,15 @@ async def test_the_figures_of_all_processes_are_told_by_any(house: House, tmp_pa
         }
         assert shown == {"0", "1"}
         assert text == "".join(dict.fromkeys(text.splitlines(keepends=True))), "no sample is there twice"
+        for app in (house.app, other):
+            app.watch.windows.add(Sample(clock.seconds(), 0.2, failed=True, slow=False, hits=0, misses=0))
+            app.watch.windows.add_job(clock.seconds(), failed=app is other)
+        hour = await siblings.hour(house.app)
+        now = hour[-1]
+        assert (len(hour), now.errors, now.jobs, now.jobs_failed) == (12, 2, 2, 1)
+        assert now.requests >= 2
+        assert now.seconds >= 0.4
+    assert (await siblings.hour(house.app))[-1].errors == 1
     assert 'process="1"' not in await siblings.figures(house.app), "who has gone is forgotten"
     async with siblings.joined(compose([], settings=house.app.settings)):
         assert 'process="1"' in await siblings.figures(house.app), "its number is free again"

@@ -106,6 +106,11 @@ def _number(context: Context, value: Any) -> str:
 
 
 @pass_context
+def _counted(context: Context, value: Any) -> str:
+    return formats.counted(value, context["lang"])
+
+
+@pass_context
 def _size(context: Context, value: Any) -> str:
     return formats.size(value, context["lang"])
 
@@ -148,6 +153,7 @@ _FILTERS = {
     "day": _day,
     "ago": _ago,
     "number": _number,
+    "counted": _counted,
     "size": _size,
     "money": _money,
     "duration": _duration,

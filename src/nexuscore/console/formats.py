@@ -77,6 +77,13 @@ def number(value: float | Decimal | None, locale: str) -> str:
     return "" if value is None else str(format_decimal(value, locale=language_of(locale)))
 
 
+def counted(value: float | Money | str, locale: str) -> str:
+    """A figure: a number or money as the language writes it; a text as it is."""
+    if isinstance(value, Money):
+        return money(value, locale)
+    return value if isinstance(value, str) else number(value, locale)
+
+
 def size(value: int | None, locale: str) -> str:
     """Bytes, in the unit that reads best."""
     if value is None:

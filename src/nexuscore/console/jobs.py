@@ -1,34 +1,15 @@
 """The page of jobs: what the workers have to do, when schedules ran, and what was given up."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
+from nexuscore.console.figures import JOBS
 from nexuscore.kernel import queue
-from nexuscore.kernel.access import Permission
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.http import Can, Nav, Pages, View, Went
-from nexuscore.kernel.http.pages import Figure, Figures
-from nexuscore.kernel.i18n import translate
 
-JOBS = Permission("console.jobs", "See what the workers do, and retry what failed.", ("platform:admin",))
 pages = Pages("/jobs")
 CanSee = Annotated[Ctx, Can(JOBS)]
 _STATES = ("due", "later", "running", "parked")
-
-
-class JobFigures(Figures):
-    """How the workers keep up."""
-
-    permission: ClassVar[str | None] = JOBS.name
-
-    async def figures(self, ctx: Ctx) -> Sequence[Figure]:
-        """Jobs that are due, and those that were given up."""
-        counts = await queue.counts(ctx.db)
-        due, parked = sum(row.due for row in counts), sum(row.parked for row in counts)
-        return [
-            Figure(translate(ctx.locale, "Jobs due"), f"{due:,}", href="/console/jobs", order=60),
-            Figure(translate(ctx.locale, "Jobs given up"), f"{parked:,}", href="/console/jobs", order=61),
-        ]
 
 
 @pages.get(title="Jobs", nav=Nav("Platform", icon="jobs", order=30))

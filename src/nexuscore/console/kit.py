@@ -37,8 +37,8 @@ async def kit_page(ctx: Developer) -> View:
         "kit.html",
         sample={"data": rows, "page": {"next_cursor": "more"}},
         figures=[
-            Figure("Requests today", "48,213", [3, 5, 4, 8, 9, 7, 12, 14, 13, 16], "12 % more than yesterday"),
-            Figure("Failed deliveries", "3", [0, 1, 0, 0, 4, 2, 3], "of 1,204", href="/console/kit"),
+            Figure("Requests today", 48_213, [3, 5, 4, 8, 9, 7, 12, 14, 13, 16], "12 % more than yesterday"),
+            Figure("Failed deliveries", 3, [0, 1, 0, 0, 4, 2, 3], "of 1,204", href="/console/kit"),
         ],
         thing={"id": "01a1", "type": "invoice.paid", "data": {"amount": 10900, "lines": [1, 2, None], "paid": True}},
     )

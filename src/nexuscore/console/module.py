@@ -1,6 +1,6 @@
 """The manifest: all that the console's frame adds to an app."""
 
-from nexuscore.console import assets, jobs, kit, pages, tables
+from nexuscore.console import assets, figures, jobs, kit, pages, tables
 from nexuscore.console.drafts import DRAFTS, sweep_drafts
 from nexuscore.console.frame import ConsoleFrame
 from nexuscore.console.settings import ConsoleSettings
@@ -14,7 +14,7 @@ module = Module(
     routes=(assets.routes,),
     pages=(pages.pages, jobs.pages, kit.pages),
     limits=(DRAFTS,),
-    permissions=(jobs.JOBS,),
+    permissions=(figures.JOBS, figures.LOAD),
     schedules=(sweep_drafts,),
-    contributes=(ConsoleFrame(), jobs.JobFigures()),
+    contributes=(ConsoleFrame(), figures.RequestFigures(), figures.JobFigures()),
 )

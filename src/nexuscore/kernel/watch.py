@@ -54,6 +54,7 @@ class Watch:
 
     def job(self, kind: str, outcome: str, job_id: int) -> None:
         """A job has ended."""
+        self.windows.add_job(clock.seconds(), failed=outcome != "done")
         if outcome == "parked":
             self.alerts.alert("job_parked", kind, job=kind, job_id=job_id)
 

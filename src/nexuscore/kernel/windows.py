@@ -1,10 +1,11 @@
-"""Error rate and latency of the last requests and of the last minutes: every request's time and error state go in."""
+"""Error rate and latency of the last requests and of the last minutes: every request's time and error state go in, and
+how every job ended."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
 from math import ceil
 
 LATEST = 100  # requests in the short window
@@ -48,13 +49,20 @@ class Figures:
 
 @dataclass(slots=True)
 class Bucket:
-    """The requests of five minutes, in numbers."""
+    """The requests and jobs of five minutes, in numbers."""
 
     start: float
     requests: int = 0
     errors: int = 0
     slow: int = 0
     seconds: float = 0.0
+    jobs: int = 0
+    jobs_failed: int = 0
+
+    def plus(self, other: Bucket) -> Bucket:
+        """What both hold, of the same five minutes."""
+        mine, theirs = astuple(self), astuple(other)
+        return Bucket(self.start, *(one + another for one, another in zip(mine[1:], theirs[1:], strict=True)))
 
 
 class Windows:
@@ -67,14 +75,23 @@ class Windows:
     def add(self, sample: Sample) -> None:
         """A request has been answered."""
         self._latest.append(sample)
-        start = sample.at - sample.at % (60 * MINUTES)
-        if not self._buckets or self._buckets[-1].start < start:
-            self._buckets.append(Bucket(start))
-        bucket = self._buckets[-1]
+        bucket = self._bucket(sample.at)
         bucket.requests += 1
         bucket.seconds += sample.seconds
         bucket.errors += sample.failed
         bucket.slow += sample.slow
+
+    def add_job(self, at: float, *, failed: bool) -> None:
+        """A job has ended; it failed if this try came to nothing."""
+        bucket = self._bucket(at)
+        bucket.jobs += 1
+        bucket.jobs_failed += failed
+
+    def _bucket(self, at: float) -> Bucket:
+        start = _start(at)
+        if not self._buckets or self._buckets[-1].start < start:
+            self._buckets.append(Bucket(start))
+        return self._buckets[-1]
 
     def latest(self, since: float = 0.0) -> Figures:
         """The figures of the short window; of what came after `since`, if that is asked."""
@@ -83,6 +100,20 @@ class Windows:
     def buckets(self) -> list[Bucket]:
         """The last hour, oldest first."""
         return list(self._buckets)
+
+
+def last_hour(buckets: Iterable[Bucket], now: float) -> list[Bucket]:
+    """The last hour, oldest first and without a gap, of however many processes' buckets."""
+    newest = _start(now)
+    hour = {start: Bucket(start) for start in (newest - 60.0 * MINUTES * back for back in reversed(range(KEPT)))}
+    for bucket in buckets:
+        if bucket.start in hour:
+            hour[bucket.start] = hour[bucket.start].plus(bucket)
+    return list(hour.values())
+
+
+def _start(at: float) -> float:
+    return at - at % (60 * MINUTES)
 
 
 def figures(samples: Sequence[Sample]) -> Figures:

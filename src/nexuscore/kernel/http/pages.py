@@ -24,6 +24,7 @@ from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.http.forms import Sent
 from nexuscore.kernel.http.routes import Operation, Routes
 from nexuscore.kernel.limits import Limit
+from nexuscore.kernel.money import Money
 from nexuscore.kernel.paging import Listing
 
 if TYPE_CHECKING:
@@ -226,10 +227,13 @@ class Finder(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number of the dashboard with what it was lately: `series` is oldest first."""
+    """A number of the first page with what it was lately: `series` is oldest first.
+
+    It is written as its reader's language writes numbers and money; a text stays as it is.
+    """
 
     name: str
-    value: str
+    value: int | float | Money | str
     series: Sequence[float] = ()
     note: str = ""
     href: str | None = None
@@ -237,9 +241,10 @@ class Figure:
 
 
 class Figures(ABC):
-    """The slot for modules that know numbers worth seeing first."""
+    """The slot for modules that know numbers worth seeing first; `of` says whose they are."""
 
     permission: ClassVar[str | None] = None
+    of: ClassVar[Literal["organisation", "platform"]] = "organisation"
 
     @abstractmethod
     async def figures(self, ctx: "Ctx") -> Sequence[Figure]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.http.pages import Figure, Figures
@@ -32,6 +32,7 @@ class SignInFigures(Figures):
     """Everybody's sign-ins of two weeks, for who runs the platform."""
 
     permission: ClassVar[str | None] = READ_ALL.name
+    of: ClassVar[Literal["organisation", "platform"]] = "platform"
 
     async def figures(self, ctx: Ctx) -> Sequence[Figure]:
         """Those that worked, and those that did not."""
@@ -51,4 +52,4 @@ class SignInFigures(Figures):
 async def _of(ctx: Ctx, name: str, type: str | None, href: str, order: int) -> Figure:
     days = await ctx.db.raw(_BY_DAY, ctx.now - timedelta(days=13), ctx.now, type)
     series = [float(day.facts) for day in days]
-    return Figure(name, f"{sum(series):,.0f}", series, translate(ctx.locale, "in two weeks"), href, order)
+    return Figure(name, int(sum(series)), series, translate(ctx.locale, "in two weeks"), href, order)

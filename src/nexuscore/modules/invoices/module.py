@@ -3,6 +3,7 @@
 from nexuscore.kernel.module import Module, Slot
 from nexuscore.modules.invoices import events, jobs, permissions
 from nexuscore.modules.invoices.checks import CHECKS
+from nexuscore.modules.invoices.figures import OwedFigures, RevenueFigures
 from nexuscore.modules.invoices.messages import MESSAGES
 from nexuscore.modules.invoices.routes import billing, returns, routes
 from nexuscore.modules.invoices.settings import InvoiceSettings
@@ -22,5 +23,5 @@ module = Module(
     schedules=(jobs.announce_overdue,),
     permissions=permissions.ALL,
     slots=(Slot(Receipts), Slot(MoneyByHand, single=True)),
-    contributes=(*CHECKS, MESSAGES),
+    contributes=(*CHECKS, MESSAGES, OwedFigures(), RevenueFigures()),
 )

@@ -31,6 +31,6 @@ class DeliveryFigures(Figures):
             return []
         lately, to = translate(ctx.locale, "in two weeks"), "/console/webhooks/deliveries"
         return [
-            Figure(translate(ctx.locale, "Delivered"), f"{sum(delivered):,.0f}", delivered, lately, to, 30),
-            Figure(translate(ctx.locale, "Failed deliveries"), f"{sum(failed):,.0f}", failed, lately, to, 31),
+            Figure(translate(ctx.locale, "Delivered"), int(sum(delivered)), delivered, lately, to, 30),
+            Figure(translate(ctx.locale, "Failed deliveries"), int(sum(failed)), failed, lately, to, 31),
         ]
