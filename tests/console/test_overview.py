@@ -1,4 +1,7 @@
-"""The first page: real figures, those of the organisation to its people, those of the platform to who runs it."""
+"""The first page: real figures, those of the organisation to its people, those of the platform to who runs it.
+
+Seen red: with the look at `permission` taken out of `overview.figures` the owner saw the platform's.
+"""
 
 import re
 from uuid import uuid4

@@ -6,7 +6,7 @@ from nexuscore.kernel.events import Event
 
 
 class InboundRefused(Event, type="inbox.refused", public=False):
-    """A provider could not be heard: `no_secret`, or `unreadable` though its signature held."""
+    """A provider could not be heard: `no_secret`, `bad_signature`, or `unreadable` though its signature held."""
 
     provider: str
     reason: str

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from nexuscore.kernel.app import App
 from nexuscore.kernel.errors import NotFoundError
 from nexuscore.modules.inbox import schemes
+from nexuscore.modules.inbox.schemas import Source
 from nexuscore.modules.inbox.settings import InboxSettings
 from nexuscore.modules.inbox.slots import Provider
 
@@ -39,6 +40,20 @@ def provider(app: App, name: str) -> Provider:
     if found is None:
         raise NotFoundError
     return found
+
+
+def described(app: App) -> list[Source]:
+    """Everybody we can hear, where, and whether their secret is set."""
+    base, ours = app.kernel.public_url, {name.rpartition("_")[0]: name for name in InboxSettings.model_fields}
+    return [
+        Source(
+            name=name,
+            url=f"{base}/hooks/{name}",
+            configured=bool(secrets(app, each)),
+            setting=f"NEXUS_INBOX_{ours[name].upper()}" if name in ours and each in BUILT_IN else None,
+        )
+        for name, each in sorted(providers(app).items())
+    ]
 
 
 def secrets(app: App, provider: Provider) -> list[str]:

@@ -1,6 +1,5 @@
 """What comes in over HTTP, and what platform administrators see of it."""
 
-from time import monotonic
 from typing import Annotated
 
 from fastapi import Query
@@ -10,11 +9,10 @@ from nexuscore.kernel.ctx import Ctx, RowCtx
 from nexuscore.kernel.db import Json
 from nexuscore.kernel.http import Can, Exchange, Page, PageQuery, Public, Routes
 from nexuscore.kernel.log import get_logger
-from nexuscore.modules.inbox import service
+from nexuscore.modules.inbox import refusals, service
 from nexuscore.modules.inbox.errors import BadSignature, NoSecret, Unreadable
-from nexuscore.modules.inbox.events import InboundRefused
 from nexuscore.modules.inbox.permissions import MANAGE, READ
-from nexuscore.modules.inbox.providers import provider as find_provider, providers, secrets
+from nexuscore.modules.inbox.providers import described, provider as find_provider, secrets
 from nexuscore.modules.inbox.schemas import Failure, MessageOut, MessageWithPayload, ProviderOut, Receipt
 from nexuscore.modules.inbox.settings import InboxSettings
 from nexuscore.modules.inbox.tables import Message
@@ -46,6 +44,7 @@ async def receive(exchange: Signed, provider: str) -> Receipt:
         events = found.verify(exchange.headers, body, known, clock.now())
     except BadSignature:
         _log.warning("inbox_bad_signature", provider=provider, client=exchange.ip, request_id=exchange.request_id)
+        await refusals.note(exchange, provider, "bad_signature")
         raise
     except Unreadable:
         await _note(exchange, provider, "unreadable")
@@ -55,28 +54,16 @@ async def receive(exchange: Signed, provider: str) -> Receipt:
     return Receipt(duplicate=new == 0)
 
 
-_noted: dict[tuple[int, str, str], float] = {}
-
-
 async def _note(exchange: Exchange, provider: str, reason: str) -> None:
-    """Log that something was refused; as a fact once a minute, so that nobody can fill the log with it."""
+    """Log that something was refused which its sender may have meant well; and as a fact."""
     _log.error("inbox_refused", provider=provider, reason=reason, request_id=exchange.request_id)
-    key = (id(exchange.app), provider, reason)
-    if monotonic() - _noted.get(key, -60.0) < 60:
-        return
-    _noted[key] = monotonic()
-    async with exchange.app.context(request_id=exchange.request_id) as ctx:
-        ctx.emit(InboundRefused(provider=provider, reason=reason))
+    await refusals.note(exchange, provider, reason)
 
 
 @routes.get("/providers", answer=list[ProviderOut])
 async def list_providers(ctx: CanRead) -> list[ProviderOut]:
     """Everybody we can hear, and whether their secret is set."""
-    base = ctx.app.kernel.public_url
-    return [
-        ProviderOut(name=name, url=f"{base}/hooks/{name}", configured=bool(secrets(ctx.app, each)))
-        for name, each in sorted(providers(ctx.app).items())
-    ]
+    return [ProviderOut(name=each.name, url=each.url, configured=each.configured) for each in described(ctx.app)]
 
 
 @routes.get("/messages", answer=Page[MessageOut], listing=service.MESSAGES)

@@ -25,6 +25,12 @@ class ProviderOut(Schema):
     configured: bool
 
 
+class Source(ProviderOut):
+    """The same with the setting that holds its secrets, for those of ours."""
+
+    setting: str | None
+
+
 class MessageOut(Schema):
     """An event as it is listed."""
 

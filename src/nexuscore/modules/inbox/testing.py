@@ -100,4 +100,8 @@ PROBES = {
     "replay_message": _message(),
     "mark_message_processed": _message(),
     "mark_message_failed": _message({"error": "probe"}),
+    "inbox_message_page": _message(),
+    "replay_inbox_message_page": _message(),
+    "mark_inbox_message_processed_page": _message(),
+    "mark_inbox_message_failed_page": _message({"error": "probe"}),
 }

@@ -14,7 +14,7 @@ from nexuscore.kernel.testing import ALICE, Client, House
 from nexuscore.modules.inbox import Handler, mark_failed, pending
 from nexuscore.modules.inbox.events import InboundFailed, InboundMarked, InboundRefused, InboundReplayed
 from nexuscore.modules.inbox.jobs import prune, requeue_overdue
-from nexuscore.modules.inbox.routes import _noted
+from nexuscore.modules.inbox.refusals import _noted
 from nexuscore.modules.inbox.service import wait_after
 from nexuscore.modules.inbox.settings import InboxSettings
 from nexuscore.modules.inbox.testing import (
@@ -144,9 +144,11 @@ async def test_unknown_providers_missing_secrets_and_bad_signatures(house: House
             )
             assert (status, answer["error_code"]) == (503, "inbox_not_configured")
     assert facts[0].body == {"provider": "unset", "reason": "no_secret"}
-    status, answer = await post(house, "stripe", event(), signed_by_stripe("guess", event()))
-    assert (status, answer["error_code"], answer["details"]) == (400, "bad_signature", {})
-    missing = await post(house, "stripe", event(), {})
+    async with house.expect_events(InboundRefused) as facts:
+        status, answer = await post(house, "stripe", event(), signed_by_stripe("guess", event()))
+        assert (status, answer["error_code"], answer["details"]) == (400, "bad_signature", {})
+        missing = await post(house, "stripe", event(), {})
+    assert [fact.body["reason"] for fact in facts] == ["bad_signature"], "once a minute, however many are forged"
     assert missing[1]["detail"] == answer["detail"], "it is not said what was wrong"
     assert await messages(alice) == []
 
