@@ -40,8 +40,8 @@ async def note(exchange: Exchange, provider: str, reason: str) -> None:
 
 async def lately(ctx: Ctx) -> list[Refusal]:
     """The last ten of thirty days."""
-    async with ctx.in_no_org() as platform:
-        rows = await platform.db.all(_LATELY, since=ctx.now - timedelta(days=30))
+    async with ctx.across_orgs("facts of the platform about its inbox") as everywhere:
+        rows = await everywhere.db.all(_LATELY, since=ctx.now - timedelta(days=30))
     return [
         Refusal(time=row.time, provider=row.data["provider"], reason=row.data["reason"], request_id=row.request_id)
         for row in rows
