@@ -12,6 +12,7 @@ from examples.main import app
 from examples.notes.module import module as notes
 from nexuscore.kernel.app import compose
 from nexuscore.kernel.samples import sample
+from nexuscore.kernel.settings import KernelSettings, load
 
 Document = dict[str, Any]
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
@@ -123,6 +124,18 @@ def test_every_public_event_is_a_webhook_with_an_example_that_fits() -> None:
 
 def test_an_app_without_webhooks_promises_none() -> None:
     assert "webhooks" not in compose([notes]).openapi
+
+
+def test_apps_of_one_module_share_what_it_declares_and_nothing_that_is_theirs() -> None:
+    """What FastAPI reads of an operation is read once for all apps; seen red with the first app kept there too."""
+    strict = load([KernelSettings], environ={"NEXUS_MAX_BODY_BYTES": "2048"}, env_file=None)
+    first, other, again = compose([notes]), compose([notes], settings=strict), compose([notes])
+    assert {one(each.openapi)["x-limits"]["body_bytes"] for each in (first, again)} == {first.kernel.max_body_bytes}
+    assert one(other.openapi)["x-limits"]["body_bytes"] == 2048
+    assert first.openapi == again.openapi
+    assert first.openapi["components"] == other.openapi["components"]
+    for app_ in (first, other, again):
+        assert {route.nexus for route in app_.routes} == {app_}
 
 
 def test_every_reference_leads_somewhere_and_nothing_is_left_over() -> None:

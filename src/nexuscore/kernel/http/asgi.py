@@ -21,7 +21,7 @@ from nexuscore.kernel.http.conditional import tag_of
 from nexuscore.kernel.http.cors import allowance, preflight
 from nexuscore.kernel.http.deadlines import Deadlines
 from nexuscore.kernel.http.documents import document, document_routes
-from nexuscore.kernel.http.encoding import EncodingNotAcceptable, bears_secrets, negotiate, without_codings
+from nexuscore.kernel.http.encoding import EncodingNotAcceptable, negotiate, without_codings
 from nexuscore.kernel.http.exchange import Exchange, client_ip
 from nexuscore.kernel.http.health import health_routes
 from nexuscore.kernel.http.load import Load, Overloaded
@@ -127,7 +127,6 @@ class Edge:
         self._app = app
         self.routes = routes
         self._switch = Switch(routes)
-        self._secret = frozenset(id(route) for route in routes if bears_secrets(route.declared.answer))
         self._documents: dict[Version, dict[str, Any]] = {}
         self._written: dict[Version, tuple[bytes, str]] = {}
         self._versions = app.versions
@@ -196,7 +195,7 @@ class Edge:
         self._versions.require_open(exchange.path)
         route, path = self._switch.find(exchange.method, exchange.path)
         exchange.route = route.path
-        exchange.secret = id(route) in self._secret
+        exchange.secret = route.bears_secrets
         self._load.enter(route.declared.priority)
         try:
             accepted = negotiate(exchange.headers.get("accept-encoding", ""))

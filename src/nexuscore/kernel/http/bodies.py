@@ -10,10 +10,10 @@ from nexuscore.kernel.faults import fault_of
 from nexuscore.kernel.http.exchange import Exchange
 
 if TYPE_CHECKING:
-    from nexuscore.kernel.http.run import CtxRoute
+    from nexuscore.kernel.http.contract import Contract
 
 
-def body_reader(route: "CtxRoute") -> Callable[[Exchange], Any] | None:
+def body_reader(route: "Contract") -> Callable[[Exchange], Any] | None:
     """How the one JSON body of an operation is read, or None when it takes none."""
     fields = route.dependant.body_params
     if not fields:

@@ -44,7 +44,7 @@ class Nav:
     order: int = 50
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PageOperation(Operation):
     """One page, or one form's action, as its module declared it."""
 

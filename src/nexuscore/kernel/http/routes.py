@@ -77,7 +77,7 @@ class Older:
     status: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Operation:
     """One operation as its module declared it."""
 

@@ -3,12 +3,9 @@
 FastAPI reads the declaration (parameters, body, documentation); the run itself is this file.
 """
 
-import inspect
 from typing import TYPE_CHECKING, Any
 
 from fastapi.dependencies.utils import request_params_to_args
-from fastapi.responses import JSONResponse, Response
-from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 
 from nexuscore.kernel import clock
@@ -24,64 +21,30 @@ from nexuscore.kernel.errors import (
     ValidationError,
 )
 from nexuscore.kernel.http import conditional, idempotency
-from nexuscore.kernel.http.answers import JSON, Reply, encoder
+from nexuscore.kernel.http.answers import JSON, Reply
 from nexuscore.kernel.http.auth import Identity
-from nexuscore.kernel.http.bodies import body_reader, fault_at
-from nexuscore.kernel.http.describe import answered, documented_errors, extras
+from nexuscore.kernel.http.bodies import fault_at
+from nexuscore.kernel.http.contract import Contract, contract
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.http.fields import Fields
 from nexuscore.kernel.http.limiting import Limiting
 from nexuscore.kernel.http.links import page_links
-from nexuscore.kernel.http.parameters import Parameters
 from nexuscore.kernel.http.routes import Can, LoadRow, Operation, Public, SignedIn
-from nexuscore.kernel.http.shape import Shape
-from nexuscore.kernel.http.versions import Variant, Version, variant
+from nexuscore.kernel.http.versions import Version
 from nexuscore.kernel.paging import PageJson
 
 if TYPE_CHECKING:
     from nexuscore.kernel.app import App
 
 
-class CtxRoute(APIRoute):
+class CtxRoute(Contract):
     """One operation of the composed app."""
 
     def __init__(self, app: "App", declared: Operation, version: Version | None) -> None:
-        as_it_was = Variant(declared) if version is None else variant(declared, version.number)
-        operation = as_it_was.operation
-        shape = Shape(operation)
-        admission = shape.admission
-        super().__init__(
-            ("" if version is None else version.path) + operation.path,
-            shape.stub,
-            methods=[operation.method],
-            response_model=operation.answer,
-            response_class=Response if operation.answer is None else JSONResponse,
-            status_code=operation.status,
-            tags=[operation.tag],
-            operation_id=operation.endpoint.__name__,
-            summary=operation.endpoint.__name__.replace("_", " ").capitalize(),
-            description=inspect.getdoc(operation.endpoint),
-            response_description=answered(operation),
-            responses=documented_errors(operation, admission, ends=version is not None and version.sunset is not None),
-            openapi_extra=extras(operation, admission),
-            deprecated=True if version is not None and version.deprecated is not None else None,
-        )
+        check = app.kernel.env == "test"
+        vars(self).update(vars(contract(declared, version, check=check)))
         self.nexus = app
-        self.declared = operation
-        self.admission = admission
-        self.version = version
-        self.shape = shape
-        self.upgrades = as_it_was.upgrades
-        self._was = as_it_was if as_it_was.downgrades else None
-        self._encode = encoder(declared.answer, check=app.kernel.env == "test")
-        self._encode_older = encoder(operation.answer, check=app.kernel.env == "test")
-        self._in_path = Parameters(self.dependant.path_params)
-        self._in_query = Parameters(self.dependant.query_params)
-        self._read_body = body_reader(self)
-        self._limiting = Limiting(app, operation)
-        self._reads = operation.method == "GET"
-        self._fields = Fields.of(operation.answer) if self._reads else None
-        self._takes_fields = "fields" in self._in_query.names  # itself, as lists do
+        self._limiting = Limiting(app, self.declared)
 
     async def run(self, exchange: Exchange, path: dict[str, str]) -> Reply:
         """Answer one request, or raise what the edge turns into a problem."""
