@@ -22,6 +22,7 @@ from nexuscore.kernel.errors import NexusError
 from nexuscore.kernel.http.answers import Reply
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.http.forms import Sent
+from nexuscore.kernel.http.load import Priority
 from nexuscore.kernel.http.routes import Operation, Routes
 from nexuscore.kernel.limits import Limit
 from nexuscore.kernel.money import Money
@@ -81,6 +82,7 @@ class Pages(Routes):
         max_body: int | None = None,
         listing: Listing | None = None,
         limit: Limit | Sequence[Limit] = (),
+        priority: Priority = "normal",
     ) -> Callable[[F], F]:
         def declare(endpoint: F) -> F:
             self.operations.append(
@@ -99,6 +101,7 @@ class Pages(Routes):
                     outside_api=True,
                     listing=listing,
                     limits=(limit,) if isinstance(limit, Limit) else tuple(limit),
+                    priority=priority,
                     title=title,
                     nav=nav,
                     shows=shows,

@@ -22,6 +22,7 @@ from nexuscore.modules.identity import (
     totp,
 )
 from nexuscore.modules.identity.factor_schemas import NewPasskey, TotpConfirmation
+from nexuscore.modules.identity.limits import MAILS, PROVIDERS
 from nexuscore.modules.identity.permissions import MANAGE_ORG_KEYS
 from nexuscore.modules.identity.schemas import MeChange, Name, NewEmail, PasswordChange
 from nexuscore.modules.identity.way_schemas import ApiKeyQuery, NewApiKey, Scope
@@ -61,7 +62,7 @@ async def change_account_page(ctx: Caller, given: MeChange) -> Went:
     return went
 
 
-@mine.post("/account/email", shows=account_page)
+@mine.post("/account/email", shows=account_page, limit=MAILS)
 async def change_email_page(exchange: FreshSomebody, given: NewEmail) -> Went:
     """Ask to use another address."""
     await profile.ask_for_email(exchange, given.email)
@@ -150,7 +151,7 @@ async def unlink_page(ctx: FreshCaller, linked_id: UUID) -> Went:
     return Went("/console/security", say="The link is removed.", kind="warning")
 
 
-@mine.post("/security/link/{provider}", shows=security_page, outdoors=True)
+@mine.post("/security/link/{provider}", shows=security_page, outdoors=True, limit=PROVIDERS)
 async def link_provider_page(exchange: FreshSomebody, provider: str) -> Reply:
     """Begin to link a provider; the page that answers leads there."""
     begun = await oauth.start(

@@ -16,14 +16,13 @@ from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import Fault, ValidationError
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.jobs import Job, worker
-from nexuscore.kernel.limits import address as address_key
 from nexuscore.modules.identity import mails, policy, single_use
+from nexuscore.modules.identity.counters import Counter
 from nexuscore.modules.identity.emails import mailbox, normalise_email
 from nexuscore.modules.identity.errors import SecretInvalid
 from nexuscore.modules.identity.events import EmailVerified, UserRegistered
 from nexuscore.modules.identity.exchanges import begin, guard
 from nexuscore.modules.identity.hashing import make_hash
-from nexuscore.modules.identity.limits import Limit
 from nexuscore.modules.identity.roles import first_role
 from nexuscore.modules.identity.schemas import EmailProof, NewAccount, Registration
 from nexuscore.modules.identity.settings import IdentitySettings
@@ -53,11 +52,7 @@ async def register(exchange: Exchange, new: NewAccount) -> Registration:
     app, settings = exchange.app, exchange.app.settings[IdentitySettings]
     email = normalise_email(new.email)
     policy.require(new.password, settings, [email, new.name, new.company])
-    await guard(
-        exchange,
-        Limit("register", address_key(exchange.ip), settings.register_per_hour, _HOUR),
-        Limit("mail", mailbox(email), settings.mails_per_hour, _HOUR),
-    )
+    await guard(exchange, Counter("mail", mailbox(email), settings.mails_per_hour, _HOUR))
     password_hash = await make_hash(app, new.password)
     given = {
         "email": email,
@@ -79,9 +74,8 @@ async def resend(exchange: Exchange, registration: UUID) -> None:
     settings = exchange.app.settings[IdentitySettings]
     await guard(
         exchange,
-        Limit("resend", str(registration), 1, _MINUTE),
-        Limit("resend", str(registration), settings.mails_per_hour, _HOUR),
-        Limit("ask_for_mail", address_key(exchange.ip), settings.requests_per_hour, _HOUR),
+        Counter("resend", str(registration), 1, _MINUTE),
+        Counter("resend", str(registration), settings.mails_per_hour, _HOUR),
     )
     async with begin(exchange) as ctx:
         ctx.enqueue(SendVerification(registration=registration))
@@ -127,8 +121,6 @@ async def _mail_proof(ctx: Ctx, user: User, secret: Secret) -> None:
 
 async def verify_email(exchange: Exchange, proof: EmailProof) -> None:
     """Take the proof of an address: the link's token, or the code with its registration."""
-    settings = exchange.app.settings[IdentitySettings]
-    await guard(exchange, Limit("code", address_key(exchange.ip), settings.codes_per_minute, _MINUTE))
     async with begin(exchange) as ctx:
         secret = await _proved(ctx, proof)
         if secret is not None:

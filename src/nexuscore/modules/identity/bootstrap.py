@@ -14,16 +14,14 @@ from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import Fault, ValidationError
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.http.pages import Frame
-from nexuscore.kernel.limits import address as address_key
 from nexuscore.kernel.module import Greeting
 from nexuscore.modules.identity import mails, policy, single_use
 from nexuscore.modules.identity.directory import user as one_user
 from nexuscore.modules.identity.emails import normalise_email
 from nexuscore.modules.identity.errors import AccountExists
 from nexuscore.modules.identity.events import UserRegistered
-from nexuscore.modules.identity.exchanges import begin, guard
+from nexuscore.modules.identity.exchanges import begin
 from nexuscore.modules.identity.hashing import make_hash
-from nexuscore.modules.identity.limits import Limit
 from nexuscore.modules.identity.people import FIRST_ADMIN, set_platform_role
 from nexuscore.modules.identity.schemas import Bootstrap
 from nexuscore.modules.identity.settings import IdentitySettings
@@ -62,9 +60,6 @@ async def new_link(ctx: Ctx) -> str:
 
 async def redeem(exchange: Exchange, given: Bootstrap) -> User:
     """Make the caller an admin; without one, make an admin's account of what is given."""
-    settings = exchange.app.settings[IdentitySettings]
-    per_minute = Limit("code", address_key(exchange.ip), settings.codes_per_minute, timedelta(minutes=1))
-    await guard(exchange, per_minute)
     actor = exchange.identity.actor
     if actor.kind == "user" and actor.id is not None:
         async with begin(exchange) as ctx:

@@ -4,7 +4,7 @@ from contextlib import AbstractAsyncContextManager
 
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.http.exchange import Exchange
-from nexuscore.modules.identity.limits import Limit, count
+from nexuscore.modules.identity.counters import Counter, count
 
 
 def begin(exchange: Exchange) -> AbstractAsyncContextManager[Ctx]:
@@ -18,9 +18,9 @@ def begin(exchange: Exchange) -> AbstractAsyncContextManager[Ctx]:
     )
 
 
-async def guard(exchange: Exchange, *limits: Limit) -> None:
+async def guard(exchange: Exchange, *counters: Counter) -> None:
     """Count a try, whatever becomes of it, and stop here when there were too many."""
     async with begin(exchange) as ctx:
-        exceeded = await count(ctx, *limits)
+        exceeded = await count(ctx, *counters)
     if exceeded is not None:
         raise exceeded.error()

@@ -44,6 +44,7 @@ from nexuscore.modules.identity.factor_schemas import (
     TotpDraft,
 )
 from nexuscore.modules.identity.factor_tables import Passkey
+from nexuscore.modules.identity.limits import CODES, PASSKEYS
 from nexuscore.modules.identity.routes import Anybody, Caller, FreshCaller, ListQuery, Somebody, answered
 from nexuscore.modules.identity.schemas import ChallengeOut, SignedInOut
 
@@ -56,6 +57,7 @@ me = Routes("/me", tag="Second factors and passkeys")
     answer=SignedInOut,
     errors=(SecondFactorInvalid, SecretInvalid, AccountSuspended),
     priority="critical",
+    limit=CODES,
 )
 async def meet_challenge(exchange: Anybody, given: ChallengeProof) -> SignedInOut | ChallengeOut | Reply:
     """Answer the challenge of a sign-in with one second factor: the session begins. Every try counts."""
@@ -63,14 +65,20 @@ async def meet_challenge(exchange: Anybody, given: ChallengeProof) -> SignedInOu
 
 
 @auth.post(
-    "/second-factor/options", answer=PasskeyOptions, errors=(SecretInvalid, SecondFactorOff, PasskeysUnavailable)
+    "/second-factor/options",
+    answer=PasskeyOptions,
+    errors=(SecretInvalid, SecondFactorOff, PasskeysUnavailable),
+    limit=CODES,
+    priority="critical",
 )
 async def ask_for_passkey(exchange: Anybody, given: ChallengeToMeet) -> PasskeyOptions:
     """What to ask the browser for, to meet a challenge with a passkey."""
     return PasskeyOptions(public_key=await second_factor.ask_for_passkey(exchange, given.challenge))
 
 
-@auth.post("/passkey/options", answer=PasskeyOptions, errors=(PasskeysUnavailable,), priority="critical")
+@auth.post(
+    "/passkey/options", answer=PasskeyOptions, errors=(PasskeysUnavailable,), priority="critical", limit=PASSKEYS
+)
 async def begin_passkey_sign_in(exchange: Anybody) -> Reply:
     """What to ask the browser for, to sign in by a passkey. A cookie binds it to this browser for five minutes."""
     options, browser = await passkey_sign_in.ask(exchange)
@@ -91,13 +99,13 @@ async def sign_in_with_passkey(exchange: Anybody, given: PasskeySignIn) -> Signe
     return answered(exchange, await passkey_sign_in.sign_in(exchange, given))
 
 
-@auth.post("/reauthenticate/options", answer=PasskeyOptions, errors=(SecondFactorOff, PasskeysUnavailable))
+@auth.post("/reauthenticate/options", answer=PasskeyOptions, errors=(SecondFactorOff, PasskeysUnavailable), limit=CODES)
 async def ask_again_for_passkey(exchange: Somebody) -> PasskeyOptions:
     """What to ask the browser for, to prove by a passkey that one is still there."""
     return PasskeyOptions(public_key=await second_factor.ask_again_for_passkey(exchange))
 
 
-@auth.post("/reauthenticate/second-factor", status=204, errors=(SecondFactorInvalid,))
+@auth.post("/reauthenticate/second-factor", status=204, errors=(SecondFactorInvalid,), limit=CODES)
 async def reauthenticate_by_factor(exchange: Somebody, given: Proof) -> None:
     """Prove again who is there, by a code of the app or by a passkey instead of the password."""
     await second_factor.reauthenticate(exchange, given)

@@ -13,10 +13,10 @@ from sqlalchemy import bindparam, delete, func, select
 from nexuscore.kernel.app import App
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.modules.identity import mails, recovery_codes, sessions
+from nexuscore.modules.identity.counters import Counter
 from nexuscore.modules.identity.errors import SecondFactorOff, SecondFactorRequired
 from nexuscore.modules.identity.events import SecondFactorDisabled, SecondFactorEnabled
 from nexuscore.modules.identity.factor_tables import Passkey, RecoveryCode, TotpSecret
-from nexuscore.modules.identity.limits import Limit
 from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.tables import User
 
@@ -54,10 +54,10 @@ async def lock(ctx: Ctx, user_id: UUID | None) -> User:
     return await ctx.db.one(_LOCK, owner=user_id)
 
 
-def tries(app: App, user: User) -> Limit:
+def tries(app: App, user: User) -> Counter:
     """How often somebody's codes may be tried in a day, whichever operation takes them. A right one clears it."""
     most = app.settings[IdentitySettings].second_factor_tries_per_day
-    return Limit("second_factor", str(user.id), most, timedelta(days=1))
+    return Counter("second_factor", str(user.id), most, timedelta(days=1))
 
 
 async def status(ctx: Ctx) -> dict[str, Any]:

@@ -4,7 +4,6 @@ A code never lowers anybody. What is stored is its hash; of many who redeem the 
 """
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, insert, or_, select, update
@@ -16,7 +15,6 @@ from nexuscore.kernel.db import Json
 from nexuscore.kernel.errors import AuthenticationError, Fault, NotFoundError, ValidationError
 from nexuscore.kernel.filters import equals
 from nexuscore.kernel.http.exchange import Exchange
-from nexuscore.kernel.limits import address as address_key
 from nexuscore.kernel.paging import Listing, PageQuery
 from nexuscore.kernel.tables import columns
 from nexuscore.modules.identity.directory import user as one_user
@@ -27,8 +25,7 @@ from nexuscore.modules.identity.events import (
     InviteCodeUsed,
     Unlocked,
 )
-from nexuscore.modules.identity.exchanges import begin, guard
-from nexuscore.modules.identity.limits import Limit
+from nexuscore.modules.identity.exchanges import begin
 from nexuscore.modules.identity.people import set_platform_role
 from nexuscore.modules.identity.roles import RANK
 from nexuscore.modules.identity.settings import IdentitySettings
@@ -109,7 +106,6 @@ async def revoke(ctx: Ctx, code_id: UUID) -> None:
 
 async def redeem(exchange: Exchange, code: str) -> str:
     """Redeem a code for the caller; their platform role afterwards."""
-    await _guard(exchange)
     async with begin(exchange) as ctx:
         taker = ctx.actor.id
         if taker is None:
@@ -128,7 +124,6 @@ async def redeem(exchange: Exchange, code: str) -> str:
 
 async def unlock(exchange: Exchange, code: str) -> str:
     """Make the caller a user, if they know the unlock code; their platform role afterwards."""
-    await _guard(exchange)
     wanted = exchange.app.settings[IdentitySettings].unlock_code
     if wanted is None or not same(code, wanted.get_secret_value()):
         raise SecretInvalid
@@ -137,16 +132,6 @@ async def unlock(exchange: Exchange, code: str) -> str:
             raise AuthenticationError
         ctx.emit(Unlocked(user_id=ctx.actor.id))
         return await _raise(ctx, ctx.actor.id, "user")
-
-
-async def _guard(exchange: Exchange) -> None:
-    settings = exchange.app.settings[IdentitySettings]
-    span, most = timedelta(minutes=15), settings.unlocks_per_quarter_hour
-    await guard(
-        exchange,
-        Limit("invite_code", str(exchange.identity.actor.id), most, span),
-        Limit("invite_code", address_key(exchange.ip), most, span),
-    )
 
 
 async def _raise(ctx: Ctx, taker: UUID, role: str) -> str:

@@ -1,74 +1,16 @@
-"""How often something may be tried (a mailbox, a code): counters in the database, which commit with the facts about it.
+"""How often an address may knock here. Each operation and page that is open to anybody names one of them.
 
-How often a request may be sent is a limit of its operation (`nexuscore.kernel.limits`). A counter is an upsert: call
-`count` in a short transaction that ends before slow work begins.
+What is counted for a mailbox, a number or an account, whoever asks, is in `counters.py`.
 """
 
-import hashlib
-from dataclasses import dataclass
-from datetime import timedelta
+from nexuscore.kernel.limits import Limit
 
-from nexuscore.kernel.ctx import Ctx
-from nexuscore.kernel.errors import RateLimitError
-
-_COUNT = """
-INSERT INTO attempt_counts AS c (key, count, ends_at)
-SELECT k, 1, $2::timestamptz + s FROM unnest($1::bytea[], $3::interval[]) AS given(k, s) ORDER BY k
-ON CONFLICT (key) DO UPDATE SET
-  count = CASE WHEN c.ends_at <= $2 THEN 1 ELSE c.count + 1 END,
-  ends_at = CASE WHEN c.ends_at <= $2 THEN excluded.ends_at ELSE c.ends_at END
-RETURNING key, count, ends_at
-"""
-_CLEAR = "DELETE FROM attempt_counts WHERE key = ANY($1::bytea[])"
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """At most `most` times `what` by or for `whom` in `span`. `whom` is hashed before it is stored."""
-
-    what: str
-    whom: str
-    most: int
-    span: timedelta
-
-    @property
-    def key(self) -> bytes:
-        """Where it is counted."""
-        return hashlib.sha256(f"{self.what}\0{self.whom}\0{self.span.total_seconds()}".encode()).digest()
-
-
-@dataclass(frozen=True, slots=True)
-class Exceeded:
-    """A limit that is used up, for so many more seconds. `first` on the first try too many."""
-
-    limit: Limit
-    seconds: float
-    first: bool
-
-    def error(self) -> RateLimitError:
-        """What the caller is told."""
-        return RateLimitError(retry_after=self.seconds)
-
-
-async def count(ctx: Ctx, *limits: Limit) -> Exceeded | None:
-    """Count one more try against each limit, in one round trip; the one that stays exceeded longest, if any is."""
-    by_key = {limit.key: limit for limit in limits}
-    rows = await ctx.db.raw(_COUNT, list(by_key), ctx.now, [limit.span for limit in by_key.values()])
-    over = [row for row in rows if row.count > by_key[row.key].most]
-    if not over:
-        return None
-    worst = max(over, key=lambda row: row.ends_at)
-    limit = by_key[worst.key]
-    return Exceeded(limit, (worst.ends_at - ctx.now).total_seconds(), worst.count == limit.most + 1)
-
-
-async def require(ctx: Ctx, *limits: Limit) -> None:
-    """Count, and stop here when a limit is exceeded. The transaction must be one that commits on its own."""
-    exceeded = await count(ctx, *limits)
-    if exceeded is not None:
-        raise exceeded.error()
-
-
-async def clear(ctx: Ctx, *limits: Limit) -> None:
-    """Forget what was counted."""
-    await ctx.db.raw(_CLEAR, [limit.key for limit in limits])
+REGISTER = Limit("register", "20/h", per="address")
+MAILS = Limit("asked_mails", "60/h", per="address")
+CODES = Limit("codes", "10/min", per="address")
+PASSKEYS = Limit("asked_passkeys", "10/min", per="address")
+PHONES = Limit("asked_phone_codes", "5/h", per="address")
+PROVIDERS = Limit("providers", "60/h", per="address")
+METER = Limit("password_meter", "60/min", per="address")
+UNLOCK = Limit("unlock", "5/15min", per="person")
+UNLOCK_FROM = Limit("unlock_from", "5/15min", per="address")

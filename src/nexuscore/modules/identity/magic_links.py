@@ -6,12 +6,11 @@ from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import NexusError
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.jobs import Job, worker
-from nexuscore.kernel.limits import address as address_key
 from nexuscore.modules.identity import mails, single_use
+from nexuscore.modules.identity.counters import Counter
 from nexuscore.modules.identity.directory import user as one_user, user_by_email
 from nexuscore.modules.identity.emails import mailbox, normalise_email
 from nexuscore.modules.identity.exchanges import begin, guard
-from nexuscore.modules.identity.limits import Limit
 from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.sign_in import SignInStep, proceed
 from nexuscore.modules.identity.single_use import MAGIC_LINK, owner_of
@@ -27,12 +26,7 @@ async def ask(exchange: Exchange, email: str) -> None:
     """Ask for a link. Whether there is an account only the mailbox's owner learns."""
     settings = exchange.app.settings[IdentitySettings]
     address = normalise_email(email)
-    hour = timedelta(hours=1)
-    await guard(
-        exchange,
-        Limit("ask_for_mail", address_key(exchange.ip), settings.requests_per_hour, hour),
-        Limit("mail", mailbox(address), settings.mails_per_hour, hour),
-    )
+    await guard(exchange, Counter("mail", mailbox(address), settings.mails_per_hour, timedelta(hours=1)))
     async with begin(exchange) as ctx:
         ctx.enqueue(SendMagicLink(email=address))
 
@@ -51,9 +45,6 @@ async def send_magic_link(ctx: Ctx, job: SendMagicLink) -> None:
 
 async def sign_in(exchange: Exchange, token: str, *, cookie: bool) -> SignInStep:
     """Sign in with a mailed link's token."""
-    settings = exchange.app.settings[IdentitySettings]
-    per_minute = Limit("code", address_key(exchange.ip), settings.codes_per_minute, timedelta(minutes=1))
-    await guard(exchange, per_minute)
     async with begin(exchange) as ctx:
         secret = await single_use.redeem(ctx, MAGIC_LINK, token)
         user = await one_user(ctx, owner_of(secret))

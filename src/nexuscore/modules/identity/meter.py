@@ -1,16 +1,12 @@
 """How strong a password is, with advice. Nothing of it is kept or logged."""
 
 import re
-from datetime import timedelta
 from typing import Any
 
 from nexuscore.kernel import i18n
 from nexuscore.kernel.http.exchange import Exchange
-from nexuscore.kernel.limits import address as address_key
 from nexuscore.modules.identity import policy
-from nexuscore.modules.identity.exchanges import guard
 from nexuscore.modules.identity.hashing import Threads, normal
-from nexuscore.modules.identity.limits import Limit
 from nexuscore.modules.identity.schemas import PasswordJudged, PasswordToJudge
 from nexuscore.modules.identity.settings import IdentitySettings
 
@@ -25,7 +21,6 @@ _threads = Threads(1, 20)
 async def judge(exchange: Exchange, given: PasswordToJudge) -> PasswordJudged:
     """The password's score, what would make it better, and whether the policy takes it."""
     settings, locale = exchange.app.settings[IdentitySettings], exchange.locale
-    await guard(exchange, Limit("meter", address_key(exchange.ip), settings.meter_per_minute, timedelta(minutes=1)))
     about = [text for text in (given.email, given.name) if text]
     found = await _threads.run(_estimate, given.password, about)
     score: int = found["score"]

@@ -21,15 +21,13 @@ from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Json
 from nexuscore.kernel.errors import AuthenticationError, ConflictError, NexusError, NotFoundError
 from nexuscore.kernel.http.exchange import Exchange
-from nexuscore.kernel.limits import address as address_key
 from nexuscore.kernel.paging import Listing, PageQuery
 from nexuscore.kernel.tables import columns
 from nexuscore.modules.identity import single_use
 from nexuscore.modules.identity.directory import user as one_user
 from nexuscore.modules.identity.emails import normalise_email
 from nexuscore.modules.identity.events import EmailVerified, ProviderLinked, ProviderUnlinked, UserRegistered
-from nexuscore.modules.identity.exchanges import begin, guard
-from nexuscore.modules.identity.limits import Limit
+from nexuscore.modules.identity.exchanges import begin
 from nexuscore.modules.identity.oauth_schemas import LinkedOut
 from nexuscore.modules.identity.oauth_tables import LinkedAccount
 from nexuscore.modules.identity.providers import Provider, read_providers
@@ -117,10 +115,6 @@ async def start(
     app = exchange.app
     vouching = provider(app, name)
     settings = app.settings[IdentitySettings]
-    await guard(
-        exchange,
-        Limit("oauth", address_key(exchange.ip), settings.requests_per_hour, timedelta(hours=1)),
-    )
     doors = await doors_of(vouching)
     browser = browser or token_urlsafe(24)
     verifier, nonce = token_urlsafe(48), token_urlsafe(24)
@@ -152,8 +146,6 @@ async def finish(exchange: Exchange, name: str, *, browser: str | None, state: s
     """Finish a flow: in the browser that began it, once, with a code its provider gave."""
     app = exchange.app
     vouching = provider(app, name)
-    settings = app.settings[IdentitySettings]
-    await guard(exchange, Limit("code", address_key(exchange.ip), settings.codes_per_minute, timedelta(minutes=1)))
     async with begin(exchange) as ctx:
         flow = await single_use.redeem(ctx, OAUTH, state)
     data = flow.data

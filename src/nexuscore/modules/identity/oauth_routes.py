@@ -9,6 +9,7 @@ from nexuscore.kernel.errors import NexusError, NotFoundError
 from nexuscore.kernel.http import Exchange, Page, PageQuery, Public, Query, Reply, Routes, SignedIn
 from nexuscore.modules.identity import cookies, mails, oauth
 from nexuscore.modules.identity.errors import LastWayIn
+from nexuscore.modules.identity.limits import CODES, PROVIDERS
 from nexuscore.modules.identity.oauth_schemas import (
     Arrival,
     FlowAsked,
@@ -38,13 +39,13 @@ async def list_sign_in_providers(exchange: Anybody) -> ProvidersOut:
     return ProvidersOut(data=[ProviderOut(**each) for each in oauth.shown(exchange.app)])
 
 
-@flows.post("/{provider}/start", answer=FlowBegun, errors=(ProviderUnreachable,))
+@flows.post("/{provider}/start", answer=FlowBegun, errors=(ProviderUnreachable,), limit=PROVIDERS, priority="critical")
 async def start_oauth(exchange: Anybody, provider: str, given: FlowAsked) -> Reply:
     """Begin to sign in with a provider. The cookie of this answer must come back with the browser."""
     return await _begun(exchange, provider, given)
 
 
-@links.post("/start", answer=FlowBegun, errors=(NotFoundError, ProviderUnreachable))
+@links.post("/start", answer=FlowBegun, errors=(NotFoundError, ProviderUnreachable), limit=PROVIDERS)
 async def start_linking(exchange: FreshSomebody, given: LinkAsked) -> Reply:
     """Begin to link a provider with the caller's account."""
     return await _begun(exchange, given.provider, given, owner=exchange.identity.actor.id)
@@ -68,6 +69,8 @@ async def _begun(exchange: Exchange, provider: str, given: FlowAsked, owner: UUI
     answer=SignedInOut | ChallengeOut,
     also={303: "A browser is sent on to one of our pages."},
     errors=(VouchingFailed, ProviderUnreachable, oauth.NotLinked, oauth.LinkedElsewhere),
+    limit=CODES,
+    priority="critical",
 )
 async def finish_oauth(
     exchange: Anybody, provider: str, arrival: Annotated[Arrival, Query()]

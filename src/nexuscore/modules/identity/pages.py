@@ -10,6 +10,7 @@ from pydantic import Field
 
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.http import Exchange, Pages, Public, Reply, Schema, SignedIn, View, Went
+from nexuscore.kernel.limits import SIGN_IN
 from nexuscore.modules.identity import (
     accounts,
     bootstrap,
@@ -26,6 +27,7 @@ from nexuscore.modules.identity import (
 )
 from nexuscore.modules.identity.errors import AccountSuspended
 from nexuscore.modules.identity.factor_schemas import ChallengeProof, PasskeySignIn, Proof
+from nexuscore.modules.identity.limits import CODES, MAILS, METER, PROVIDERS, REGISTER
 from nexuscore.modules.identity.schemas import (
     Bootstrap,
     Credentials,
@@ -82,7 +84,7 @@ def _where_from(exchange: Exchange) -> str:
 # --- signing in and out -----------------------------------------------------------------------------
 
 
-@door.get("/sign-in", title="Sign in", outdoors=True)
+@door.get("/sign-in", title="Sign in", outdoors=True, priority="critical")
 async def sign_in_page(exchange: Anybody, return_to: str = "", error: str = "", email: str = "") -> View | Went:
     """Every way in."""
     if exchange.identity.actor.known:
@@ -91,21 +93,21 @@ async def sign_in_page(exchange: Anybody, return_to: str = "", error: str = "", 
     return View("sign_in.html", providers=oauth.shown(exchange.app), failed=failed, return_to=return_to, email=email)
 
 
-@door.post("/sign-in")
+@door.post("/sign-in", limit=SIGN_IN, priority="critical")
 async def enter_page(exchange: Anybody, given: Credentials) -> Went:
     """Sign in with a password."""
     step = await sign_in.with_password(exchange, given.model_copy(update={"session": "cookie"}))
     return _entered(exchange, step, _where_from(exchange))
 
 
-@door.post("/sign-in/passkey", shows=sign_in_page, max_body=65_536)
+@door.post("/sign-in/passkey", shows=sign_in_page, max_body=65_536, limit=SIGN_IN, priority="critical")
 async def enter_by_passkey_page(exchange: Anybody, given: PasskeySignIn) -> Went:
     """Sign in with what the browser's passkey signed."""
     step = await passkey_sign_in.sign_in(exchange, given.model_copy(update={"session": "cookie"}))
     return _entered(exchange, step, _where_from(exchange))
 
 
-@door.post("/sign-in/with/{provider}", shows=sign_in_page, outdoors=True)
+@door.post("/sign-in/with/{provider}", shows=sign_in_page, outdoors=True, limit=PROVIDERS, priority="critical")
 async def leave_for_provider_page(exchange: Anybody, provider: str) -> Reply:
     """Begin to sign in with a provider; the page that answers leads there."""
     begun = await oauth.start(
@@ -120,14 +122,14 @@ async def leave_for_provider_page(exchange: Anybody, provider: str) -> Reply:
     return cookies.name_browser(exchange.app, view, begun.browser)
 
 
-@door.get("/second-factor", title="Second factor", outdoors=True)
+@door.get("/second-factor", title="Second factor", outdoors=True, priority="critical")
 async def second_factor_page(exchange: Anybody, challenge: UUID, factors: str = "", return_to: str = "") -> View:
     """Show a second factor."""
     kinds = [kind for kind in factors.split(",") if kind] or ["passkey", "totp", "recovery_code"]
     return View("second_factor.html", challenge=str(challenge), factors=kinds)
 
 
-@door.post("/second-factor")
+@door.post("/second-factor", limit=CODES, priority="critical")
 async def meet_challenge_page(exchange: Anybody, given: ChallengeProof) -> Went:
     """Meet the challenge of a sign-in."""
     return _entered(exchange, await second_factor.answer(exchange, given), _where_from(exchange))
@@ -153,7 +155,7 @@ async def prove_by_password_page(exchange: Somebody, given: PasswordProof) -> We
     return Went(oauth.safe_path(_where_from(exchange) or HOME))
 
 
-@door.post("/prove/factor", shows=prove_page, max_body=65_536)
+@door.post("/prove/factor", shows=prove_page, max_body=65_536, limit=CODES)
 async def prove_by_factor_page(exchange: Somebody, given: Proof) -> Went:
     """Prove it by a second factor."""
     await second_factor.reauthenticate(exchange, given)
@@ -169,7 +171,7 @@ async def register_page(exchange: Anybody, return_to: str = "", email: str = "")
     return View("register.html", return_to=return_to, email=email, providers=oauth.shown(exchange.app))
 
 
-@door.post("/register")
+@door.post("/register", limit=REGISTER)
 async def take_registration_page(exchange: Anybody, given: NewAccount) -> Went:
     """Take a registration; the mail tells the rest."""
     taken = await accounts.register(exchange, given)
@@ -178,7 +180,7 @@ async def take_registration_page(exchange: Anybody, given: NewAccount) -> Went:
     )
 
 
-@door.post("/password-meter", outdoors=True)
+@door.post("/password-meter", outdoors=True, limit=METER)
 async def password_meter_page(exchange: Anybody, given: Strength) -> View:
     """How strong a password is, as a part of a page."""
     asked = PasswordToJudge(password=given.new or given.password or " ", email=given.email, name=given.name)
@@ -191,7 +193,7 @@ async def verify_email_page(exchange: Anybody, token: str = "", registration: st
     return View("verify_email.html", secret=token, registration=registration)
 
 
-@door.post("/verify-email")
+@door.post("/verify-email", limit=CODES)
 async def take_proof_page(exchange: Anybody, given: EmailProof) -> Went:
     """Prove an address."""
     await accounts.verify_email(exchange, given)
@@ -199,7 +201,7 @@ async def take_proof_page(exchange: Anybody, given: EmailProof) -> Went:
     return Went(to, say="Your address is confirmed. You can sign in now.")
 
 
-@door.post("/verify-email/again", shows=verify_email_page)
+@door.post("/verify-email/again", shows=verify_email_page, limit=MAILS)
 async def resend_verification_page(exchange: Anybody, given: RegistrationAgain) -> Went:
     """Send the mail once more."""
     await accounts.resend(exchange, given.registration)
@@ -213,7 +215,7 @@ async def forgot_password_page(exchange: Anybody) -> View:
     return View("forgot_password.html")
 
 
-@door.post("/forgot-password")
+@door.post("/forgot-password", limit=MAILS)
 async def mail_reset_page(exchange: Anybody, given: Forgotten) -> Went:
     """Mail a link, if there is an account."""
     await passwords.forgot(exchange, given.email)
@@ -226,27 +228,27 @@ async def reset_password_page(exchange: Anybody, token: str = "") -> View:
     return View("reset_password.html", secret=token)
 
 
-@door.post("/reset-password")
+@door.post("/reset-password", limit=CODES)
 async def take_password_page(exchange: Anybody, given: PasswordReset) -> Went:
     """Take the new password."""
     await passwords.reset(exchange, given)
     return Went("/console/sign-in", say="Your password is changed. Sign in with the new one.")
 
 
-@door.get("/magic-link", title="Sign in by mail", outdoors=True)
+@door.get("/magic-link", title="Sign in by mail", outdoors=True, priority="critical")
 async def magic_link_page(exchange: Anybody, token: str = "", return_to: str = "") -> View:
     """Ask for a link that signs in, or use it."""
     return View("magic_link.html", secret=token)
 
 
-@door.post("/magic-link")
+@door.post("/magic-link", limit=CODES, priority="critical")
 async def use_magic_link_page(exchange: Anybody, given: MagicLinkUsed) -> Went:
     """Sign in by the mailed link."""
     step = await magic_links.sign_in(exchange, given.token, cookie=True)
     return _entered(exchange, step, _where_from(exchange))
 
 
-@door.post("/magic-link/ask", shows=magic_link_page)
+@door.post("/magic-link/ask", shows=magic_link_page, limit=MAILS, priority="critical")
 async def ask_for_magic_link_page(exchange: Anybody, given: MagicLinkAsked) -> Went:
     """Mail a link, if there is an account."""
     await magic_links.ask(exchange, given.email)
@@ -259,7 +261,7 @@ async def confirm_email_page(exchange: Anybody, token: str = "") -> View:
     return View("confirm_email.html", secret=token)
 
 
-@door.post("/confirm-email")
+@door.post("/confirm-email", limit=CODES)
 async def take_email_page(exchange: Anybody, given: MailToken) -> Went:
     """Do it."""
     await profile.confirm_email(exchange, given.token)
@@ -272,7 +274,7 @@ async def bootstrap_page(exchange: Anybody, token: str = "") -> View:
     return View("bootstrap.html", secret=token, known=exchange.identity.actor.known)
 
 
-@door.post("/bootstrap")
+@door.post("/bootstrap", limit=(CODES, SIGN_IN))
 async def make_first_admin_page(exchange: Anybody, given: Bootstrap) -> Went:
     """Make the first admin, and let them in."""
     await bootstrap.redeem(exchange, given)

@@ -3,30 +3,24 @@
 The challenge belongs to the browser that asked for it: a cookie says which one that is.
 """
 
-from datetime import timedelta
 from typing import Any
 
 from nexuscore.kernel.crypto import hash_token, new_token
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import NexusError
 from nexuscore.kernel.http.exchange import Exchange
-from nexuscore.kernel.limits import address as address_key
 from nexuscore.modules.identity import ceremonies, cookies, passkeys
 from nexuscore.modules.identity.directory import user as one_user
 from nexuscore.modules.identity.errors import PasskeyRefused
-from nexuscore.modules.identity.exchanges import begin, guard
+from nexuscore.modules.identity.exchanges import begin
 from nexuscore.modules.identity.factor_schemas import PasskeySignIn
 from nexuscore.modules.identity.factors import PASSKEY, VERIFIED
-from nexuscore.modules.identity.limits import Limit
 from nexuscore.modules.identity.sessions import Opened
-from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.sign_in import fail, finish, refusal, whom
 
 
 async def ask(exchange: Exchange) -> tuple[dict[str, Any], str]:
     """What the browser is asked, and the name it is to be known by."""
-    per_minute = exchange.app.settings[IdentitySettings].codes_per_minute
-    await guard(exchange, Limit("ask_for_passkey", address_key(exchange.ip), per_minute, timedelta(minutes=1)))
     browser = cookies.browser_of(exchange.app, exchange) or new_token("nxb_").value
     async with begin(exchange) as ctx:
         challenge = await passkeys.ask(ctx, passkeys.SHOW, None, _about(browser))

@@ -8,8 +8,8 @@ from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import AuthenticationError
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.jobs import Job, worker
-from nexuscore.kernel.limits import address as address_key
 from nexuscore.modules.identity import devices, mails, policy, sessions, single_use
+from nexuscore.modules.identity.counters import Counter, clear
 from nexuscore.modules.identity.directory import user as one_user, user_by_email
 from nexuscore.modules.identity.emails import mailbox, normalise_email
 from nexuscore.modules.identity.errors import InvalidCredentials, SecretInvalid
@@ -22,10 +22,9 @@ from nexuscore.modules.identity.events import (
 from nexuscore.modules.identity.exchanges import begin, guard
 from nexuscore.modules.identity.factors import factors_of
 from nexuscore.modules.identity.hashing import make_hash, verify
-from nexuscore.modules.identity.limits import Limit, clear
 from nexuscore.modules.identity.schemas import PasswordChange, PasswordReset
 from nexuscore.modules.identity.settings import IdentitySettings
-from nexuscore.modules.identity.sign_in import account_limits, fail, failures, whom
+from nexuscore.modules.identity.sign_in import account_counters, fail, failures, whom
 from nexuscore.modules.identity.single_use import RESET_PASSWORD, owner_of
 from nexuscore.modules.identity.tables import User
 
@@ -63,7 +62,7 @@ async def prove(exchange: Exchange, password: str) -> User:
     async with begin(exchange) as ctx:
         user = await one_user(ctx, actor.id)
     account = whom(user)
-    await guard(exchange, *account_limits(settings, account))
+    await guard(exchange, *account_counters(settings, account))
     verdict = await verify(app, password, user.password_hash)
     async with begin(exchange) as ctx:
         if verdict.right:
@@ -107,12 +106,7 @@ async def forgot(exchange: Exchange, email: str) -> None:
     """Ask for a link to choose a new password. Whether there is an account only the mailbox's owner learns."""
     settings = exchange.app.settings[IdentitySettings]
     address = normalise_email(email)
-    hour = timedelta(hours=1)
-    await guard(
-        exchange,
-        Limit("ask_for_mail", address_key(exchange.ip), settings.requests_per_hour, hour),
-        Limit("mail", mailbox(address), settings.mails_per_hour, hour),
-    )
+    await guard(exchange, Counter("mail", mailbox(address), settings.mails_per_hour, timedelta(hours=1)))
     async with begin(exchange) as ctx:
         ctx.enqueue(SendReset(email=address))
 
@@ -133,8 +127,6 @@ async def send_reset(ctx: Ctx, job: SendReset) -> None:
 async def reset(exchange: Exchange, given: PasswordReset) -> None:
     """Choose a new password by a mailed link. It signs nobody in: the second factor is asked for as ever."""
     settings = exchange.app.settings[IdentitySettings]
-    per_minute = Limit("code", address_key(exchange.ip), settings.codes_per_minute, timedelta(minutes=1))
-    await guard(exchange, per_minute)
     async with begin(exchange) as ctx:
         secret = await single_use.peek(ctx, RESET_PASSWORD, given.token)
         user = await one_user(ctx, owner_of(secret))

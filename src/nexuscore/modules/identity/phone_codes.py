@@ -15,12 +15,11 @@ from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import AuthenticationError, ConflictError, Fault, NexusError, ValidationError
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.jobs import Job, worker
-from nexuscore.kernel.limits import address as address_key
 from nexuscore.modules.identity import single_use, texts
+from nexuscore.modules.identity.counters import Counter
 from nexuscore.modules.identity.errors import SecretInvalid
 from nexuscore.modules.identity.events import PhoneVerified, UserRegistered
 from nexuscore.modules.identity.exchanges import begin, guard
-from nexuscore.modules.identity.limits import Limit
 from nexuscore.modules.identity.roles import first_role
 from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.sign_in import SignInStep, proceed
@@ -61,9 +60,8 @@ async def ask(exchange: Exchange, phone: str, *, owner: UUID | None = None) -> P
     hour, most = timedelta(hours=1), settings.phone_codes_per_hour
     await guard(
         exchange,
-        Limit("phone", number, 1, timedelta(seconds=settings.phone_resend_s)),
-        Limit("phone", number, most, hour),
-        Limit("phone_from", address_key(exchange.ip), most, hour),
+        Counter("phone", number, 1, timedelta(seconds=settings.phone_resend_s)),
+        Counter("phone", number, most, hour),
     )
     lasts = timedelta(minutes=settings.code_minutes)
     async with begin(exchange) as ctx:

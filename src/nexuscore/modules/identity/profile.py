@@ -12,9 +12,9 @@ from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import Fault, ValidationError
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.jobs import Job, worker
-from nexuscore.kernel.limits import address as address_key
 from nexuscore.modules import mail
 from nexuscore.modules.identity import api_keys, factors, mails, sessions, single_use
+from nexuscore.modules.identity.counters import Counter
 from nexuscore.modules.identity.directory import user as one_user, user_by_email
 from nexuscore.modules.identity.emails import mailbox, normalise_email
 from nexuscore.modules.identity.errors import SecretInvalid
@@ -26,7 +26,6 @@ from nexuscore.modules.identity.events import (
     UserChanged,
 )
 from nexuscore.modules.identity.exchanges import begin, guard
-from nexuscore.modules.identity.limits import Limit
 from nexuscore.modules.identity.memory import memory
 from nexuscore.modules.identity.oauth_tables import LinkedAccount
 from nexuscore.modules.identity.schemas import Me, MeChange
@@ -117,14 +116,9 @@ async def ask_for_email(exchange: Exchange, email: str) -> None:
     """Ask to use another address; it has to be confirmed there. The answer tells nothing about it."""
     settings = exchange.app.settings[IdentitySettings]
     address = normalise_email(email)
-    hour = timedelta(hours=1)
     async with begin(exchange) as ctx:
         require_fresh(ctx)
-    await guard(
-        exchange,
-        Limit("ask_for_mail", address_key(exchange.ip), settings.requests_per_hour, hour),
-        Limit("mail", mailbox(address), settings.mails_per_hour, hour),
-    )
+    await guard(exchange, Counter("mail", mailbox(address), settings.mails_per_hour, timedelta(hours=1)))
     async with begin(exchange) as ctx:
         if ctx.actor.id is not None:
             ctx.enqueue(StartEmailChange(user_id=ctx.actor.id, email=address))
@@ -149,9 +143,6 @@ async def start_email_change(ctx: Ctx, job: StartEmailChange) -> None:
 
 async def confirm_email(exchange: Exchange, token: str) -> None:
     """Move an account to the address the token was mailed to; what was mailed to the old one is dead."""
-    settings = exchange.app.settings[IdentitySettings]
-    per_minute = Limit("code", address_key(exchange.ip), settings.codes_per_minute, timedelta(minutes=1))
-    await guard(exchange, per_minute)
     async with begin(exchange) as ctx:
         secret = await single_use.redeem(ctx, CHANGE_EMAIL, token)
         await _move(ctx, await one_user(ctx, owner_of(secret)), secret.data["email"])

@@ -31,6 +31,7 @@ from nexuscore.modules.identity.errors import (
     LastAdmin,
     SecretInvalid,
 )
+from nexuscore.modules.identity.limits import CODES, MAILS, METER, REGISTER
 from nexuscore.modules.identity.permissions import CHANGE_ROLES, SEE_USERS, SUSPEND_USERS
 from nexuscore.modules.identity.schemas import (
     Bootstrap,
@@ -100,19 +101,19 @@ def with_tokens(opened: sessions.Opened) -> SignedInOut:
     )
 
 
-@auth.post("/register", answer=Registration, status=202)
+@auth.post("/register", answer=Registration, status=202, limit=REGISTER)
 async def register(exchange: Anybody, new: NewAccount) -> Registration:
     """Ask for an account. The answer is the same whether or not the address has one; the mail tells its owner."""
     return await accounts.register(exchange, new)
 
 
-@auth.post("/verify-email", status=204, errors=(SecretInvalid,))
+@auth.post("/verify-email", status=204, errors=(SecretInvalid,), limit=CODES)
 async def verify_email(exchange: Anybody, proof: EmailProof) -> None:
     """Prove an address, by the mailed link's token or by the mailed code."""
     await accounts.verify_email(exchange, proof)
 
 
-@auth.post("/verify-email/resend", status=202)
+@auth.post("/verify-email/resend", status=202, limit=MAILS)
 async def resend_verification(exchange: Anybody, again: RegistrationAgain) -> None:
     """Send a registration's mail once more; at most once a minute."""
     await accounts.resend(exchange, again.registration)
@@ -160,31 +161,31 @@ async def reauthenticate(exchange: Somebody, given: PasswordProof) -> None:
     await passwords.reauthenticate(exchange, given.password)
 
 
-@auth.post("/forgot-password", status=202)
+@auth.post("/forgot-password", status=202, limit=MAILS)
 async def forgot_password(exchange: Anybody, given: Forgotten) -> None:
     """Ask for a link to choose a new password. The answer is the same for every address."""
     await passwords.forgot(exchange, given.email)
 
 
-@auth.post("/reset-password", status=204, errors=(SecretInvalid,))
+@auth.post("/reset-password", status=204, errors=(SecretInvalid,), limit=CODES)
 async def reset_password(exchange: Anybody, given: PasswordReset) -> None:
     """Choose a new password by the mailed token. It ends every session and signs nobody in."""
     await passwords.reset(exchange, given)
 
 
-@auth.post("/password-meter", answer=PasswordJudged)
+@auth.post("/password-meter", answer=PasswordJudged, limit=METER)
 async def judge_password(exchange: Anybody, given: PasswordToJudge) -> PasswordJudged:
     """How strong a password is, what would make it better, and whether it is accepted. It is not kept."""
     return await meter.judge(exchange, given)
 
 
-@auth.post("/bootstrap", answer=UserOut, errors=(SecretInvalid, AccountExists))
+@auth.post("/bootstrap", answer=UserOut, errors=(SecretInvalid, AccountExists), limit=CODES)
 async def make_first_admin(exchange: Anybody, given: Bootstrap) -> User:
     """Use the link that `nexus serve` printed: the caller becomes an admin, or an admin's account is made."""
     return await bootstrap.redeem(exchange, given)
 
 
-@auth.post("/confirm-email", status=204, errors=(SecretInvalid,))
+@auth.post("/confirm-email", status=204, errors=(SecretInvalid,), limit=CODES)
 async def confirm_email(exchange: Anybody, given: MailToken) -> None:
     """Move the account to the address this token was mailed to."""
     await profile.confirm_email(exchange, given.token)
@@ -215,7 +216,7 @@ async def change_my_password(exchange: Somebody, given: PasswordChange) -> None:
     await passwords.change(exchange, given)
 
 
-@me.post("/email", status=202)
+@me.post("/email", status=202, limit=MAILS)
 async def change_my_email(exchange: Somebody, given: NewEmail) -> None:
     """Ask to use another address. It has to be confirmed there; the old one is told."""
     await profile.ask_for_email(exchange, given.email)

@@ -4,7 +4,6 @@ Every try counts: against the challenge, against the person's day, against the a
 or says nothing opens nothing; a challenge that was tried too often is over, and the first factor is asked for again.
 """
 
-from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
@@ -12,14 +11,21 @@ from nexuscore.kernel.access import Actor
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import AuthenticationError, NexusError
 from nexuscore.kernel.http.exchange import Exchange
-from nexuscore.kernel.limits import address as address_key
-from nexuscore.modules.identity import ceremonies, factors, limits, passkeys, recovery_codes, sessions, single_use, totp
+from nexuscore.modules.identity import (
+    ceremonies,
+    counters,
+    factors,
+    passkeys,
+    recovery_codes,
+    sessions,
+    single_use,
+    totp,
+)
 from nexuscore.modules.identity.directory import user as one_user
 from nexuscore.modules.identity.errors import SecondFactorInvalid, SecondFactorOff, SecretInvalid
-from nexuscore.modules.identity.exchanges import begin, guard
+from nexuscore.modules.identity.exchanges import begin
 from nexuscore.modules.identity.factor_schemas import ChallengeProof, Proof
 from nexuscore.modules.identity.factors import PASSKEY, RECOVERY_CODE, TOTP
-from nexuscore.modules.identity.limits import Limit
 from nexuscore.modules.identity.passwords import note_fresh
 from nexuscore.modules.identity.sessions import Opened
 from nexuscore.modules.identity.settings import IdentitySettings
@@ -30,7 +36,6 @@ from nexuscore.modules.identity.tables import User
 
 async def ask_for_passkey(exchange: Exchange, challenge: UUID) -> dict[str, Any]:
     """What the browser is asked when a passkey is to meet a challenge: one of that person's."""
-    await guard(exchange, _from_address(exchange))
     async with begin(exchange) as ctx:
         owner = owner_of(await single_use.peek_id(ctx, SIGN_IN, challenge))
         return await _options(ctx, owner, {"second_factor": str(challenge)}, verify=False)
@@ -38,7 +43,6 @@ async def ask_for_passkey(exchange: Exchange, challenge: UUID) -> dict[str, Any]
 
 async def answer(exchange: Exchange, given: ChallengeProof) -> Opened:
     """Meet the challenge of a sign-in: the session begins."""
-    await guard(exchange, _from_address(exchange))
     async with begin(exchange) as ctx:
         outcome = await _meet(ctx, given)
     if isinstance(outcome, NexusError):
@@ -62,7 +66,6 @@ async def _meet(ctx: Ctx, given: ChallengeProof) -> Opened | NexusError:
 async def ask_again_for_passkey(exchange: Exchange) -> dict[str, Any]:
     """What the browser is asked when the caller is to prove by a passkey that they are still there."""
     actor = _person(exchange)
-    await guard(exchange, _from_address(exchange))
     async with begin(exchange) as ctx:
         user = await factors.lock(ctx, actor.id)
         return await _options(ctx, user.id, {"reauthenticate": str(actor.session)}, verify=True)
@@ -71,7 +74,6 @@ async def ask_again_for_passkey(exchange: Exchange) -> dict[str, Any]:
 async def reauthenticate(exchange: Exchange, given: Proof) -> None:
     """Let the caller do sensitive things for the next minutes, by a factor instead of the password."""
     actor = _person(exchange)
-    await guard(exchange, _from_address(exchange))
     async with begin(exchange) as ctx:
         user = await factors.lock(ctx, actor.id)
         factor = await _shown(ctx, user, given, {"reauthenticate": str(actor.session)}, verify=True)
@@ -98,13 +100,13 @@ async def _shown(ctx: Ctx, user: User, given: Proof, about: dict[str, Any], *, v
         passkey = await passkeys.accept(ctx, given.passkey, about, verify=verify)
         return PASSKEY if passkey is not None and passkey.user_id == user.id else SecondFactorInvalid()
     tries = factors.tries(ctx.app, user)
-    exceeded = await limits.count(ctx, tries)
+    exceeded = await counters.count(ctx, tries)
     if exceeded is not None:
         return exceeded.error()
     factor = await _typed(ctx, user, given)
     if factor is None:
         return SecondFactorInvalid()
-    await limits.clear(ctx, tries)
+    await counters.clear(ctx, tries)
     return factor
 
 
@@ -121,8 +123,3 @@ def _person(exchange: Exchange) -> Actor:
     if actor.kind != "user" or actor.session is None:
         raise AuthenticationError
     return cast(Actor, actor)
-
-
-def _from_address(exchange: Exchange) -> Limit:
-    most = exchange.app.settings[IdentitySettings].codes_per_minute
-    return Limit("code", address_key(exchange.ip), most, timedelta(minutes=1))

@@ -70,11 +70,7 @@ class IdentitySettings(Settings, prefix="identity"):
         5, ge=1, description="Sign-ins tried per minute and account; an address has the limit sign_in."
     )
     sign_in_failures_per_day: int = Field(100, ge=1, description="Failed sign-ins per account and day, at most.")
-    register_per_hour: int = Field(20, ge=1, description="Registrations per hour, per address.")
     mails_per_hour: int = Field(5, ge=1, description="Mails with links or codes per hour, per mailbox.")
-    requests_per_hour: int = Field(60, ge=1, description="Such mails asked for per hour, per address.")
-    codes_per_minute: int = Field(10, ge=1, description="Codes and tokens tried per minute, per address.")
-    meter_per_minute: int = Field(60, ge=1, description="Passwords judged by the meter per minute, per address.")
 
     providers: Annotated[SecretStr | None, AfterValidator(valid_providers)] = Field(
         None,
@@ -84,12 +80,11 @@ class IdentitySettings(Settings, prefix="identity"):
     provider_sign_up: bool = Field(True, description="Whether somebody a provider vouches for gets an account.")
     phone_sign_up: bool = Field(False, description="Whether a number without an account may make one by its code.")
     phone_resend_s: int = Field(60, ge=10, description="How long a number waits for its next code, in seconds.")
-    phone_codes_per_hour: int = Field(5, ge=1, description="Codes sent per hour, per number and per address.")
+    phone_codes_per_hour: int = Field(5, ge=1, description="Codes sent per hour, per number.")
     phone_region: str = Field("SG", pattern="^[A-Z]{2}$", description="The country of numbers written without one.")
     unlock_code: SecretStr | None = Field(
         None, description="With it, new accounts begin as guests, and whoever knows this code becomes a user."
     )
-    unlocks_per_quarter_hour: int = Field(5, ge=1, description="Codes tried per 15 minutes, per person and address.")
 
     pages_url: str | None = Field(
         None, description="Where the pages that mailed links open live. Without it: /console of this installation."

@@ -16,14 +16,14 @@ from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import NexusError
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.ids import uuid7
-from nexuscore.modules.identity import devices, limits, mails, sessions, single_use
+from nexuscore.modules.identity import counters, devices, mails, sessions, single_use
+from nexuscore.modules.identity.counters import Counter, Exceeded
 from nexuscore.modules.identity.emails import mailbox, normalise_email
 from nexuscore.modules.identity.errors import AccountSuspended, InvalidCredentials
 from nexuscore.modules.identity.events import SignInChallenged, SignInFailed
 from nexuscore.modules.identity.exchanges import begin
 from nexuscore.modules.identity.factors import factors_of
 from nexuscore.modules.identity.hashing import Verdict, verify
-from nexuscore.modules.identity.limits import Exceeded, Limit
 from nexuscore.modules.identity.schemas import Credentials
 from nexuscore.modules.identity.sessions import Opened
 from nexuscore.modules.identity.settings import IdentitySettings
@@ -49,17 +49,17 @@ class Challenge:
 SignInStep = Opened | Challenge
 
 
-def account_limits(settings: IdentitySettings, whom: str) -> list[Limit]:
+def account_counters(settings: IdentitySettings, whom: str) -> list[Counter]:
     """How often somebody's password may be tried, whichever operation takes it. `whom` is a mailbox or an id."""
     return [
-        Limit("sign_in", whom, settings.sign_in_per_minute, timedelta(minutes=1)),
+        Counter("sign_in", whom, settings.sign_in_per_minute, timedelta(minutes=1)),
         failures(settings, whom),
     ]
 
 
-def failures(settings: IdentitySettings, whom: str) -> Limit:
+def failures(settings: IdentitySettings, whom: str) -> Counter:
     """The wider limit of an account, which a success clears; what its address may is not cleared."""
-    return Limit("sign_in", whom, settings.sign_in_failures_per_day, timedelta(days=1))
+    return Counter("sign_in", whom, settings.sign_in_failures_per_day, timedelta(days=1))
 
 
 def whom(user: User) -> str:
@@ -74,7 +74,7 @@ async def with_password(exchange: Exchange, given: Credentials) -> SignInStep:
     email = normalise_email(given.email)
     account = mailbox(email)
     async with begin(exchange) as ctx:
-        exceeded = await limits.count(ctx, *account_limits(settings, account))
+        exceeded = await counters.count(ctx, *account_counters(settings, account))
         found = await ctx.db.first(_BY_EMAIL, address=email)
         _note_exceeded(ctx, exceeded, account, found)
     if exceeded is not None:
@@ -87,7 +87,7 @@ async def with_password(exchange: Exchange, given: Credentials) -> SignInStep:
         if isinstance(step, NexusError):
             fail(ctx, account, user, step.code)
         else:
-            await limits.clear(ctx, failures(settings, account))
+            await counters.clear(ctx, failures(settings, account))
     if isinstance(step, NexusError):
         await asyncio.sleep(max(0.0, settings.failure_floor_ms / 1000 - (perf_counter() - started)))
         raise step

@@ -46,12 +46,8 @@ QUICK = {
         for name in (
             "SIGN_IN_PER_MINUTE",
             "SIGN_IN_FAILURES_PER_DAY",
-            "REGISTER_PER_HOUR",
             "MAILS_PER_HOUR",
-            "REQUESTS_PER_HOUR",
-            "CODES_PER_MINUTE",
             "SECOND_FACTOR_TRIES_PER_DAY",
-            "METER_PER_MINUTE",
         )
     },
 }

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from nexuscore.kernel.crypto import same
 from nexuscore.kernel.ctx import Ctx
-from nexuscore.modules.identity import factors, limits
+from nexuscore.modules.identity import counters, factors
 from nexuscore.modules.identity.errors import SecondFactorInvalid, TotpAlreadyOn, TotpOff
 from nexuscore.modules.identity.factor_tables import TotpSecret
 from nexuscore.modules.identity.factors import TOTP
@@ -67,7 +67,7 @@ async def set_up(ctx: Ctx) -> Draft:
 async def confirm(ctx: Ctx, code: str) -> list[str] | None:
     """Turn the caller's app on after a first right code. The recovery codes, if these are the first."""
     user = await factors.lock(ctx, ctx.actor.id)
-    await limits.require(ctx, factors.tries(ctx.app, user))
+    await counters.require(ctx, factors.tries(ctx.app, user))
     draft = await ctx.db.first(_DRAFTED, owner=user.id)
     if draft is None:
         raise TotpOff
@@ -75,7 +75,7 @@ async def confirm(ctx: Ctx, code: str) -> list[str] | None:
     if step is None:
         raise SecondFactorInvalid
     await ctx.db.execute(_CONFIRM, owner=user.id, step=step, now=ctx.now)
-    await limits.clear(ctx, factors.tries(ctx.app, user))
+    await counters.clear(ctx, factors.tries(ctx.app, user))
     return await factors.turned_on(ctx, user, TOTP, first=True)
 
 

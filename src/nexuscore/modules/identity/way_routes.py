@@ -8,6 +8,7 @@ from nexuscore.kernel.db import Json
 from nexuscore.kernel.http import Can, Exchange, Page, PageQuery, Public, Query, Reply, Routes, SignedIn
 from nexuscore.modules.identity import api_keys, invite_codes, magic_links, phone_codes
 from nexuscore.modules.identity.errors import AccountSuspended, InvalidCredentials, SecretInvalid
+from nexuscore.modules.identity.limits import CODES, MAILS, PHONES, UNLOCK, UNLOCK_FROM
 from nexuscore.modules.identity.permissions import MANAGE_INVITES
 from nexuscore.modules.identity.phone_codes import PhoneTaken
 from nexuscore.modules.identity.routes import answered
@@ -44,19 +45,25 @@ CanInvite = Annotated[Ctx, Can(MANAGE_INVITES)]
 FreshInviter = Annotated[Ctx, Can(MANAGE_INVITES, fresh=True)]
 
 
-@ways.post("/magic-link", status=202)
+@ways.post("/magic-link", status=202, limit=MAILS, priority="critical")
 async def ask_for_magic_link(exchange: Anybody, given: MagicLinkAsked) -> None:
     """Ask for a link that signs in. The answer is the same for every address."""
     await magic_links.ask(exchange, given.email)
 
 
-@ways.post("/magic-link/sign-in", answer=SignedInOut | ChallengeOut, errors=(SecretInvalid, AccountSuspended))
+@ways.post(
+    "/magic-link/sign-in",
+    answer=SignedInOut | ChallengeOut,
+    errors=(SecretInvalid, AccountSuspended),
+    limit=CODES,
+    priority="critical",
+)
 async def sign_in_with_magic_link(exchange: Anybody, given: MagicLinkUsed) -> SignedInOut | ChallengeOut | Reply:
     """Sign in with a mailed link's token, once. A second factor is asked for as ever."""
     return answered(exchange, await magic_links.sign_in(exchange, given.token, cookie=given.session == "cookie"))
 
 
-@ways.post("/phone", answer=PhoneAttempt, status=202, errors=(NoSender,))
+@ways.post("/phone", answer=PhoneAttempt, status=202, errors=(NoSender,), limit=PHONES, priority="critical")
 async def ask_for_phone_code(exchange: Anybody, given: PhoneAsked) -> PhoneAttempt:
     """Ask for a code to sign in by phone. The answer is the same for every number."""
     return await phone_codes.ask(exchange, given.phone)
@@ -66,13 +73,15 @@ async def ask_for_phone_code(exchange: Anybody, given: PhoneAsked) -> PhoneAttem
     "/phone/sign-in",
     answer=SignedInOut | ChallengeOut,
     errors=(SecretInvalid, InvalidCredentials, AccountSuspended),
+    limit=CODES,
+    priority="critical",
 )
 async def sign_in_with_phone(exchange: Anybody, given: PhoneProof) -> SignedInOut | ChallengeOut | Reply:
     """Sign in with the code that was sent to a number. It works once, and may be tried three times."""
     return answered(exchange, await phone_codes.sign_in(exchange, given))
 
 
-@mine.post("/phone", answer=PhoneAttempt, status=202, errors=(NoSender,))
+@mine.post("/phone", answer=PhoneAttempt, status=202, errors=(NoSender,), limit=PHONES)
 async def ask_to_add_phone(exchange: FreshSomebody, given: PhoneAsked) -> PhoneAttempt:
     """Ask for a code that adds a number to the caller's account."""
     return await phone_codes.ask(exchange, given.phone, owner=exchange.identity.actor.id)
@@ -84,13 +93,13 @@ async def add_phone(exchange: FreshSomebody, given: PhoneProof) -> None:
     await phone_codes.add(exchange, given)
 
 
-@mine.post("/invite-code", answer=RoleHeld, errors=(SecretInvalid,))
+@mine.post("/invite-code", answer=RoleHeld, errors=(SecretInvalid,), limit=(UNLOCK, UNLOCK_FROM))
 async def redeem_invite_code(exchange: Somebody, given: CodeGiven) -> RoleHeld:
     """Redeem an invite code. It raises the caller's platform role, or leaves it; it never lowers it."""
     return RoleHeld(platform_role=await invite_codes.redeem(exchange, given.code))
 
 
-@mine.post("/unlock", answer=RoleHeld, errors=(SecretInvalid,))
+@mine.post("/unlock", answer=RoleHeld, errors=(SecretInvalid,), limit=(UNLOCK, UNLOCK_FROM))
 async def unlock_me(exchange: Somebody, given: CodeGiven) -> RoleHeld:
     """Become a user by the unlock code, where this installation has one."""
     return RoleHeld(platform_role=await invite_codes.unlock(exchange, given.code))

@@ -134,7 +134,7 @@ async def test_a_right_code_clears_the_count(house: House, fake_clock: FakeClock
         assert await tried(visitor(house), challenge, code=code_of(secret)) == "signed_in"
 
 
-@pytest.mark.parametrize("settings", [{**QUICK, "NEXUS_IDENTITY_CODES_PER_MINUTE": "6"}])
+@pytest.mark.parametrize("settings", [{**QUICK, "NEXUS_LIMITS": "off, codes=6/min"}])
 async def test_an_address_may_try_so_often(house: House, fake_clock: FakeClock, settings: dict[str, str]) -> None:
     """Unknown challenges count as well, whatever the error."""
     browser = visitor(house, ip="198.51.100.1")

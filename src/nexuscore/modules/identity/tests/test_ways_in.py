@@ -37,7 +37,6 @@ def settings() -> dict[str, str]:
     return {
         **QUICK,
         "NEXUS_IDENTITY_PHONE_CODES_PER_HOUR": "1000",
-        "NEXUS_IDENTITY_UNLOCKS_PER_QUARTER_HOUR": "1000",
     }
 
 
@@ -374,7 +373,8 @@ class TestUnlock:
 
     @pytest.fixture
     def settings(self) -> dict[str, str]:
-        return {**QUICK, "NEXUS_IDENTITY_UNLOCK_CODE": "open-sesame-2026"}
+        often = "off, unlock=5/15min, unlock_from=5/15min"
+        return {**QUICK, "NEXUS_IDENTITY_UNLOCK_CODE": "open-sesame-2026", "NEXUS_LIMITS": often}
 
     async def test_a_guest_who_knows_the_code_becomes_a_user(self, house: House) -> None:
         anna = await person(house, ANNA, platform_role="guest")

@@ -1,6 +1,7 @@
-"""What anybody may make us store, by sending a form before they sign in, is bounded: each time, each, and all of it.
+"""What strangers may do at the door is bounded: how often they try to get in, and what they make us store meanwhile.
 
-Seen to succeed on the build before: of 12 forms of 200 kB a stranger sent, 12 were stored.
+Seen to succeed on the build before: of 12 forms of 200 kB a stranger sent, 12 were stored; and of passwords
+tried by the sign-in page from one address, each on another account, every one was looked at.
 """
 
 import httpx2
@@ -10,7 +11,7 @@ from sqlalchemy import func, select
 from nexuscore.console.tables import Draft
 from nexuscore.kernel.testing import House
 from nexuscore.modules.identity.testing import QUICK
-from tests.console.browsing import ACCEPT
+from tests.console.browsing import ACCEPT, Browser
 from tests.console.conftest import owner, signed_in
 
 pytestmark = pytest.mark.anyio
@@ -19,7 +20,7 @@ STORED = select(func.count()).select_from(Draft)
 
 @pytest.fixture
 def settings() -> dict[str, str]:
-    return {**QUICK, "NEXUS_LIMITS": "off, drafts=6/h", "NEXUS_CONSOLE_DRAFTS": "9"}
+    return {**QUICK, "NEXUS_LIMITS": "off, drafts=6/h, sign_in=5/min", "NEXUS_CONSOLE_DRAFTS": "9"}
 
 
 async def knock(door: House, ip: str, times: int, size: int = 1000) -> int:
@@ -48,3 +49,14 @@ async def test_a_stranger_cannot_fill_the_database(door: House) -> None:
     await browser.send("sign-in", email=who.email, password=who.password)
     assert browser.at == "/console/notes/new"
     assert dict(browser.form("note").fields)["body"] == "an hour of typing"
+
+
+async def test_one_address_tries_few_passwords_by_the_page_and_the_api_together(door: House) -> None:
+    browser = await Browser(door).open("/console/sign-in")
+    found = []
+    for number in range(6):
+        values = browser.form("sign-in").values(email=f"victim{number}@example.com", password="Summer-2026")
+        found.append((await browser.post("/console/sign-in", values)).status_code)
+    assert found == [401] * 5 + [429]
+    given = {"email": "victim7@example.com", "password": "Summer-2026"}
+    assert (await browser.http.post("/api/v1/auth/sign-in", json=given)).status_code == 429
