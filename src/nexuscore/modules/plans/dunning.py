@@ -14,6 +14,7 @@ from nexuscore.modules.plans.events import (
     SubscriptionPastDue,
     SubscriptionUnpaid,
 )
+from nexuscore.modules.plans.settings import PlanSettings
 from nexuscore.modules.plans.tables import Subscription
 
 DAYS = (1, 3, 5, 7)  # after the first failure; a day after the last, it is given up
@@ -21,6 +22,12 @@ LATE = (
     select(Subscription.id, Subscription.org_id)
     .where(Subscription.next_try_at <= bindparam("now"))
     .order_by(Subscription.next_try_at)
+    .limit(1000)
+)
+STALE = (
+    select(Subscription.id, Subscription.org_id)
+    .where(Subscription.state == "unpaid", Subscription.stopped_at <= bindparam("since"))
+    .order_by(Subscription.stopped_at)
     .limit(1000)
 )
 
@@ -83,6 +90,15 @@ async def give_up(ctx: Ctx, subscription: Subscription) -> None:
     stopped = await store.alter(ctx, subscription, state="unpaid", stopped_at=ctx.now, next_try_at=None)
     ctx.emit(SubscriptionUnpaid(subscription_id=subscription.id))
     await telling.given_up(ctx, stopped)
+
+
+async def end_unpaid(ctx: Ctx, subscription_id: UUID) -> None:
+    """Nobody paid for as long as the settings wait: it is over. Only what was served stays owed."""
+    subscription = await store.lock(ctx, subscription_id)
+    waits = ctx.app.settings[PlanSettings].unpaid_days
+    stopped = subscription.stopped_at
+    if subscription.state == "unpaid" and waits and stopped is not None and stopped <= ctx.now - timedelta(days=waits):
+        await subscriptions.end(ctx, subscription, f"not paid for {waits} days")
 
 
 async def _step(ctx: Ctx, subscription: Subscription, due: list[invoices.Invoice]) -> None:

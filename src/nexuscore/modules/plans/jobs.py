@@ -34,6 +34,12 @@ class TryAgain(Job, name="plans.try_again"):
     subscription_id: UUID
 
 
+class EndUnpaid(Job, name="plans.end_unpaid"):
+    """End one subscription that nobody pays for."""
+
+    subscription_id: UUID
+
+
 @worker(Advance)
 async def advance(ctx: Ctx, job: Advance) -> None:
     """One period after the other."""
@@ -50,6 +56,12 @@ async def tell_of_trial(ctx: Ctx, job: TellOfTrial) -> None:
 async def try_again(ctx: Ctx, job: TryAgain) -> None:
     """The next step of the days."""
     await dunning.try_again(ctx, job.subscription_id)
+
+
+@worker(EndUnpaid)
+async def end_unpaid(ctx: Ctx, job: EndUnpaid) -> None:
+    """Once."""
+    await dunning.end_unpaid(ctx, job.subscription_id)
 
 
 @every("*/5 * * * *")
@@ -69,6 +81,13 @@ async def notice_trials(ctx: Ctx) -> None:
 async def chase(ctx: Ctx) -> None:
     """Find the subscriptions whose next try has come."""
     await _for_each(ctx, dunning.LATE, TryAgain, now=ctx.now)
+
+
+@every("50 * * * *")
+async def end_stale(ctx: Ctx) -> None:
+    """Find the subscriptions that were unpaid for too long."""
+    if waits := ctx.app.settings[PlanSettings].unpaid_days:
+        await _for_each(ctx, dunning.STALE, EndUnpaid, since=ctx.now - timedelta(days=waits))
 
 
 async def _for_each(ctx: Ctx, statement: Any, job: Any, **given: Any) -> None:

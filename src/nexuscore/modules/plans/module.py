@@ -19,8 +19,8 @@ module = Module(
         *(jobs.when_paid, jobs.when_voided, jobs.when_overdue, jobs.when_reversed, jobs.when_a_charge_failed),
         jobs.when_organisation_deleted,
     ),
-    workers=(jobs.advance, jobs.tell_of_trial, jobs.try_again),
-    schedules=(jobs.renew, jobs.notice_trials, jobs.chase),
+    workers=(jobs.advance, jobs.tell_of_trial, jobs.try_again, jobs.end_unpaid),
+    schedules=(jobs.renew, jobs.notice_trials, jobs.chase, jobs.end_stale),
     permissions=permissions.ALL,
     contributes=(PlanMembers(), MESSAGES),
 )

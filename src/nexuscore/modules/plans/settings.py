@@ -16,4 +16,10 @@ class PlanSettings(Settings, prefix="plans"):
         {"members": 1, "leads_per_month": 0, "storage_gb": 0},
         description="The limits without a trial and without a subscription that is paid, as JSON.",
     )
+    unpaid_days: int = Field(
+        60,
+        ge=0,
+        le=365,
+        description="How many days a subscription stays unpaid before it ends by itself; 0 waits for ever.",
+    )
     preview_minutes: int = Field(30, ge=1, le=1440, description="How long a previewed change may be bought as shown.")

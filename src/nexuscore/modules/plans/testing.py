@@ -22,7 +22,7 @@ OVERDUE = "nexuscore.modules.invoices.jobs.announce_overdue"
 
 async def tick(house: House) -> None:
     """Let every schedule run that is about subscriptions, and the jobs that follow."""
-    for schedule in (jobs.notice_trials, jobs.renew, jobs.chase):
+    for schedule in (jobs.notice_trials, jobs.renew, jobs.chase, jobs.end_stale):
         async with house.app.context() as ctx:
             await schedule(ctx)
         await house.drain()

@@ -181,7 +181,7 @@ async def test_what_is_not_paid_is_asked_for_on_days_1_3_5_7_and_then_given_up(
         assert await plans.limit(ctx, "members") == 1
         assert await refused(plans.require_feature(ctx, "api_access")) == "feature_not_in_plan"
     stopped = await now(acme, subscription)
-    fake_clock.advance(days=100)
+    fake_clock.advance(days=59)
     await tick(house)
     assert (await now(acme, subscription)).current_period_end == stopped.current_period_end
     left = stopped.current_period_end - (stopped.stopped_at or fake_clock.now())
@@ -223,6 +223,17 @@ async def test_a_card_that_is_refused_is_tried_on_days_1_3_5_7_and_then_given_up
     assert [(fact.time - since).days for fact in await house.facts(SubscriptionUnpaid)] == [7]
     assert len(await mails_to(house, acme.owner.email, "plans.late")) == 4  # at first, on days 1, 3 and 5
     assert len(await mails_to(house, acme.owner.email, "plans.unpaid")) == 1
+    fake_clock.advance(days=58)
+    await tick(house)
+    assert (await now(acme, subscription)).state == "unpaid"
+    fake_clock.advance(days=1)
+    await tick(house)
+    over = await now(acme, subscription)
+    assert (over.state, over.stopped_at) == ("canceled", None)
+    assert [(fact.body["before"], fact.body["reason"]) for fact in await house.facts(SubscriptionCanceled)] == [
+        ("unpaid", "not paid for 60 days")
+    ]
+    assert [invoice.state for invoice in await invoiced(acme, subscription)] == ["open"], "the days it was served"
 
 
 async def test_a_card_that_works_pays_every_renewal(house: House, acme: Customer, fake_clock: FakeClock) -> None:
@@ -379,6 +390,17 @@ async def test_cancelled_before_the_first_payment_nothing_is_owed(
     await house.drain()
     assert (await now(acme, subscription)).state == "canceled"
     assert len(await house.facts(SubscriptionCanceled)) == 1
+
+
+async def test_never_paid_at_all_it_ends_by_itself_and_nothing_is_owed(
+    house: House, acme: Customer, fake_clock: FakeClock
+) -> None:
+    async with acme.acting() as ctx:
+        subscription = await subscriptions.start(ctx, NewSubscription(plan="starter-month", trial=False))
+    fake_clock.advance(days=60)
+    await tick(house)
+    assert (await now(acme, subscription)).state == "canceled"
+    assert [invoice.state for invoice in await invoiced(acme, subscription)] == ["void"]
 
 
 async def test_a_deleted_organisation_is_not_renewed(house: House, acme: Customer, fake_clock: FakeClock) -> None:
