@@ -103,6 +103,10 @@ class Settings(BaseSettings):
         """(field, why) for values that are valid one by one but must not be used together or in this environment."""
         return iter(())
 
+    def doubts(self, env: Environment) -> Iterator[tuple[str, str]]:
+        """(field, why) for what is allowed and ought to be looked at: a warning at the start and in `nexus doctor`."""
+        return iter(())
+
 
 @dataclass(frozen=True, slots=True)
 class SettingRow:
@@ -169,7 +173,8 @@ def load(
     if faults:
         count = "1 setting is" if len(faults) == 1 else f"{len(faults)} settings are"
         raise ConfigurationError("\n  ".join([f"{count} wrong:", *faults]))
-    return Loaded(made, {name: sources[name] for name in given}, tuple(unknown))
+    doubts = [f"{cls.variables(field)[0]}: {why}" for cls, each in made.items() for field, why in each.doubts(env)]
+    return Loaded(made, {name: sources[name] for name in given}, (*unknown, *doubts))
 
 
 @dataclass(frozen=True, slots=True)

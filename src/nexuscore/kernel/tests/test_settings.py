@@ -145,6 +145,18 @@ def test_a_fault_in_an_alias_names_the_variable_that_was_set() -> None:
     assert found.startswith("NEXUS_DATABASE_URL: must look like postgresql://")
 
 
+def test_what_is_allowed_and_doubtful_is_a_warning() -> None:
+    class Odd(Settings, prefix="odd"):
+        size: int = Field(0, description="How big.")
+
+        def doubts(self, env: str) -> Iterator[tuple[str, str]]:
+            if self.size > 9:
+                yield "size", f"is big for {env}"
+
+    assert loaded({"NEXUS_ODD_SIZE": "10"}, KernelSettings, Odd).warnings == ("NEXUS_ODD_SIZE: is big for development",)
+    assert loaded({}, KernelSettings, Odd).warnings == ()
+
+
 def test_unknown_names_are_a_warning_in_development_and_a_fault_in_production() -> None:
     assert loaded({"NEXUS_MAIL_HSOT": "x", "OTHER": "x"}).warnings == (
         "NEXUS_MAIL_HSOT: no such setting; did you mean NEXUS_MAIL_HOST?",

@@ -31,6 +31,12 @@ def read_rates(text: str) -> list[tuple[date, Decimal]]:
     return found
 
 
+_CHOOSE = (
+    "is not set: customers who are not registered for GST are not charged it, though by law a registered supplier"
+    " charges everyone in Singapore; say everyone, or registered if you mean it"
+)
+
+
 class InvoiceSettings(Settings, prefix="invoices"):
     """The supplier on every invoice, and the rules of GST."""
 
@@ -71,3 +77,12 @@ class InvoiceSettings(Settings, prefix="invoices"):
             yield "supplier_gst_number", "needs NEXUS_INVOICES_SUPPLIER_UEN too: whoever is registered has a UEN"
         if env == "production" and self.supplier_gst_number is not None and not self.supplier_address:
             yield "supplier_address", "must be set: a tax invoice shows the supplier's address"
+
+    def doubts(self, env: Environment) -> Iterator[tuple[str, str]]:
+        """The default charges fewer customers than the law does: whoever is registered must choose."""
+        if (
+            env == "production"
+            and self.supplier_gst_number is not None
+            and "gst_charged_to" not in self.model_fields_set
+        ):
+            yield "gst_charged_to", _CHOOSE

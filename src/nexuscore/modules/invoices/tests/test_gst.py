@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from nexuscore.kernel import clock
+from nexuscore.kernel.settings import Environment
 from nexuscore.kernel.testing import House
 from nexuscore.modules import invoices
 from nexuscore.modules.books.testing import balances
@@ -29,6 +30,19 @@ def test_the_rate_is_that_of_the_day() -> None:
     assert {day: rate_on(RATES, date.fromisoformat(day)) * 100 for day in days} == days
     with pytest.raises(ValueError, match="no GST rate"):
         rate_on(RATES, date(2007, 6, 30))
+
+
+def test_who_is_charged_is_asked_of_whoever_goes_live_registered() -> None:
+    """Seen red with the warning given for unregistered suppliers, and with a chosen default counting as not chosen."""
+    named = {"supplier_uen": "201912345R", "supplier_gst_number": "201912345R", "supplier_address": "Singapore"}
+
+    def doubted(env: Environment, **given: str) -> list[str]:
+        return [field for field, _ in InvoiceSettings(**given).doubts(env)]  # type: ignore[arg-type]  # texts, as set
+
+    assert doubted("production", **named) == ["gst_charged_to"]
+    assert doubted("production") == doubted("development", **named) == []
+    for choice in ("everyone", "registered"):
+        assert doubted("production", **named, gst_charged_to=choice) == []
 
 
 def test_a_line_moves_away_from_the_standard_rate_only() -> None:
