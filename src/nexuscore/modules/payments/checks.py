@@ -49,6 +49,18 @@ _HELD = (
 )
 
 
+_COSTS = (
+    "SELECT coalesce(k.currency, j.currency) AS currency, coalesce(k.kept, 0) AS kept, coalesce(j.booked, 0) AS booked"
+    " FROM (SELECT currency, sum(kept)::bigint AS kept FROM ("
+    "   SELECT fee_currency AS currency, fee AS kept FROM payments WHERE fee IS NOT NULL"
+    "   UNION ALL SELECT fee_currency, fee FROM payment_disputes WHERE fee_currency IS NOT NULL"
+    "  ) AS k GROUP BY currency) k"
+    " FULL JOIN (SELECT p.currency, sum(p.amount)::bigint AS booked FROM journal_entries e"
+    "  JOIN journal_postings p ON p.entry_id = e.id"
+    "  WHERE p.account = $1 AND starts_with(e.source, 'payments.') GROUP BY p.currency) j USING (currency)"
+)
+
+
 async def refunds_sum(ctx: Ctx) -> Sequence[Finding]:
     """What a payment says of its refunds is what they sum to, and no more went back than came."""
     found = []
@@ -87,8 +99,18 @@ async def journal_agrees(ctx: Ctx) -> Sequence[Finding]:
     ]
 
 
+async def costs_agree(ctx: Ctx) -> Sequence[Finding]:
+    """What the provider kept for itself is on its account."""
+    return [
+        Finding(f"fees in {row.currency}", f"{row.kept} were kept by the provider, {row.booked} are booked")
+        for row in await ctx.db.raw(_COSTS, books.PROCESSOR_FEES.code)
+        if row.kept != row.booked
+    ]
+
+
 CHECKS = (
     Check("refunds sum to what payments say", refunds_sum),
     Check("payments are recorded with their invoices", invoices_agree),
     Check("money kept and held back is booked", journal_agrees),
+    Check("what providers keep is booked", costs_agree),
 )

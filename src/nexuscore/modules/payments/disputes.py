@@ -5,7 +5,7 @@ from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.money import Money
 from nexuscore.modules import books, invoices
 from nexuscore.modules.books import Entry, Posting, credit, debit
-from nexuscore.modules.payments import findings, refunds, store
+from nexuscore.modules.payments import costs, findings, refunds, store
 from nexuscore.modules.payments.effects import place_of
 from nexuscore.modules.payments.events import DisputeClosed, DisputeOpened
 from nexuscore.modules.payments.provider import Dispute as TheirDispute
@@ -14,7 +14,11 @@ from nexuscore.modules.payments.tables import Dispute, Payment
 
 
 async def apply(ctx: Ctx, payment: Payment, theirs: TheirDispute) -> Dispute:
-    """Bring our dispute of a locked payment to where the provider's is."""
+    """Bring our dispute of a locked payment to where the provider's is, and book what it costs."""
+    return await costs.of_dispute(ctx, payment, await _moved(ctx, payment, theirs), theirs.fee)
+
+
+async def _moved(ctx: Ctx, payment: Payment, theirs: TheirDispute) -> Dispute:
     dispute = await store.dispute_there(ctx, theirs.id)
     if dispute is None:
         dispute = await _opened(ctx, payment, theirs)

@@ -7,7 +7,7 @@ from nexuscore.kernel.log import get_logger
 from nexuscore.kernel.money import Money
 from nexuscore.modules import books, invoices
 from nexuscore.modules.books import Account, Entry, credit, debit
-from nexuscore.modules.payments import findings, mails, methods, receipts, store
+from nexuscore.modules.payments import costs, findings, mails, methods, receipts, store
 from nexuscore.modules.payments.events import (
     PaymentCanceled,
     PaymentFailed,
@@ -44,9 +44,9 @@ async def apply(ctx: Ctx, payment_id: UUID, intent: Intent) -> Payment:
     if payment.provider_id is None:
         payment = await store.change(ctx, payment, provider_id=intent.id)
     if payment.state in PAID:
-        return payment
+        return await costs.of_payment(ctx, payment, intent.fee)
     if intent.state == "succeeded":
-        return await _succeeded(ctx, payment, intent)
+        return await costs.of_payment(ctx, await _succeeded(ctx, payment, intent), intent.fee)
     if intent.state != payment.state and intent.state not in PAYMENT[payment.state]:
         _log.info("payment_news_is_old", payment_id=payment.id, state=payment.state, told=intent.state)
         return payment

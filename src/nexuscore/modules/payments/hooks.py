@@ -50,7 +50,7 @@ async def on_intent(ctx: Ctx, received: Received) -> None:
 
 
 async def on_charge(ctx: Ctx, received: Received) -> None:
-    """An attempt to take money moved; `charge.refunded` may be all we hear of a refund."""
+    """An attempt to take money moved: it was refunded, or what Stripe keeps of it is known."""
     thing = _thing(received)
     await _look(ctx, received, thing.get("payment_intent"), thing.get("metadata") or {})
 
@@ -190,6 +190,7 @@ STRIPE = inbox.Provider(_STRIPE, inbox.stripe, _secrets)
 HANDLERS = (
     Handler(_STRIPE, "payment_intent.*", on_intent),
     Handler(_STRIPE, "charge.refunded", on_charge),
+    Handler(_STRIPE, "charge.updated", on_charge),
     Handler(_STRIPE, "refund.*", on_refund),
     Handler(_STRIPE, "charge.refund.updated", on_refund),
     Handler(_STRIPE, "charge.dispute.*", on_dispute),

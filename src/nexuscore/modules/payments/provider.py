@@ -51,6 +51,7 @@ class Intent:
     failure: Failure | None = None
     method: Method | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    fee: Money | None = None  # what the provider keeps of it for itself; None while that is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Dispute:
     reason: str
     created: datetime
     due_by: datetime | None = None
+    fee: Money | None = None  # what the provider asks for it so far
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Stripe's objects, read: what of them we know, in our words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -64,7 +64,14 @@ def intent(thing: Things) -> Intent:
         failure=failure(error) if error and state == "failed" else None,
         method=_method(thing.get("payment_method")),
         metadata=dict(thing.get("metadata") or {}),
+        fee=_fee([(thing.get("latest_charge") or {}).get("balance_transaction")]) if state == "succeeded" else None,
     )
+
+
+def _fee(entries: Sequence[Any]) -> Money | None:
+    """What Stripe kept, by the entries on its balance; None while it has made none."""
+    made = [each for each in entries if isinstance(each, Mapping)]
+    return Money(sum(each["fee"] for each in made), made[0]["currency"].upper()) if made else None
 
 
 def _action(action: Things | None) -> dict[str, Any] | None:
@@ -127,6 +134,7 @@ def dispute(thing: Things) -> Dispute:
         reason=thing["reason"],
         created=_time(thing["created"]),
         due_by=_time(due) if due else None,
+        fee=_fee(thing.get("balance_transactions") or ()),
     )
 
 

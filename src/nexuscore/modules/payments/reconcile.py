@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import insert, select
@@ -89,6 +89,9 @@ async def compare(ctx: Ctx, sheet: Sheet) -> Reconciliation:
         if kind is not None:
             differing += 1
             await _tell(ctx, pair, kind)
+        elif _is_priced_late(pair):
+            async with ctx.in_org(pair.ours.org_id) as there:
+                await _book(there, pair.ours.id, cast(Intent, pair.theirs))
     row = await ctx.db.one(
         _NEW,
         id=uuid7(),
@@ -118,6 +121,11 @@ def difference(pair: Pair) -> Kind | None:
     else:
         same = ours.state == theirs.state
     return None if same else "state"
+
+
+def _is_priced_late(pair: Pair) -> bool:
+    """Whether only they know what they keep of it."""
+    return isinstance(pair.theirs, Intent) and pair.theirs.fee is not None and pair.ours and pair.ours.fee is None
 
 
 def _has_money(state: str) -> bool:

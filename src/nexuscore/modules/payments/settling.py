@@ -73,7 +73,7 @@ async def call(app: App, claimed: Claimed) -> Told:
     """Ask."""
     payment, job = claimed.payment, claimed.job
     there = provider(app, payment.provider)
-    asked = payment.state not in (*PAID, "canceled")
+    asked = payment.state != "canceled" and (payment.state not in PAID or payment.fee is None)
     return Told(
         intent=await intents.create_there(app, claimed.opened, payment) if asked else None,
         refund=await there.refund_now(app, job.refund) if job.refund else None,

@@ -38,7 +38,7 @@ _log = get_logger(__name__)
 _callers = ThreadPoolExecutor(16, thread_name_prefix="stripe")  # a slow provider keeps these busy, nobody else's
 _clients: WeakKeyDictionary[App, dict[str, "StripeClient"]] = WeakKeyDictionary()
 _breakers: WeakKeyDictionary[App, dict[str, Breaker]] = WeakKeyDictionary()
-_EXPAND = ["latest_charge", "payment_method"]
+_EXPAND = ["latest_charge.balance_transaction", "payment_method"]
 
 
 class Stripe(Provider):

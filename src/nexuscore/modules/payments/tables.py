@@ -38,6 +38,7 @@ class Payment(OrgOwned, Timestamped, Table):
         CheckConstraint("applied >= 0 AND unapplied >= 0 AND applied + unapplied = received", name="received"),
         CheckConstraint("(received > 0) = (paid_at IS NOT NULL)", name="paid"),
         CheckConstraint("(receipt IS NULL) = (paid_at IS NULL)", name="receipt"),
+        CheckConstraint("(fee IS NULL) = (fee_currency IS NULL) AND (fee IS NULL OR paid_at IS NOT NULL)", name="fee"),
         CheckConstraint("refunded >= 0 AND refunding >= 0 AND refunded + refunding <= received", name="refunded"),
         Index("uq_payments_provider_id", "provider", "provider_id", unique=True),
         Index("uq_payments_request_key", "org_id", "request_key", unique=True),
@@ -80,6 +81,8 @@ class Payment(OrgOwned, Timestamped, Table):
     refunding: Mapped[int] = mapped_column(server_default=text("0"))
     receipt: Mapped[str | None] = mapped_column(unique=True)
     paid_at: Mapped[datetime | None]
+    fee: Mapped[int | None]
+    fee_currency: Mapped[str | None]
     reference: Mapped[str | None]
     note: Mapped[str | None]
     created_by: Mapped[UUID | None] = mapped_column(Uuid)
@@ -134,6 +137,8 @@ class Dispute(OrgOwned, Timestamped, Table):
     reason: Mapped[str]
     held: Mapped[bool] = mapped_column(server_default=text("false"))
     lost_unapplied: Mapped[int] = mapped_column(server_default=text("0"))
+    fee: Mapped[int] = mapped_column(server_default=text("0"))
+    fee_currency: Mapped[str | None]
     due_by: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
 

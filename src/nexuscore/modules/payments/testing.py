@@ -19,6 +19,7 @@ import httpx2
 from nexuscore.kernel import clock
 from nexuscore.kernel.testing import Client, House
 from nexuscore.modules import invoices
+from nexuscore.modules.books.testing import balances
 from nexuscore.modules.invoices import NewLine
 from nexuscore.modules.invoices.testing import Customer
 from nexuscore.modules.payments import byhand, findings, reconcile
@@ -108,6 +109,23 @@ async def tell(house: House, *, copies: int = 1, shuffled: Random | None = None)
         assert answer.status_code == 200, answer.text
     await house.drain()
     return len(waiting)
+
+
+async def decide(house: House, evidence: str) -> None:
+    """End the one dispute at the provider: `winning_evidence` or `losing_evidence`, as in Stripe's test mode."""
+    stripe = stripe_of(house)
+    (dispute,) = stripe.account.all("dispute")
+    body = f"submit=true&evidence[uncategorized_text]={evidence}".encode()
+    answer = stripe.answer("POST", f"/v1/disputes/{dispute['id']}", {"authorization": "Bearer sk_test_1"}, body)
+    assert answer.status == 200
+
+
+async def before_fees(house: House) -> dict[str, int]:
+    """The balances as if the provider kept nothing for itself: its fees counted back to it."""
+    found = await balances(house)
+    if "processor" in found:
+        found["processor"] += found.pop("processor_fees", 0)
+    return found
 
 
 async def compare(house: House, *, hours: int = 24) -> Reconciliation:

@@ -76,6 +76,7 @@ class Magic:
     copies: int = 1
     backwards: bool = False
     dispute: str | None = None
+    late_fee: bool = False
 
 
 AMOUNTS = {
@@ -86,5 +87,6 @@ AMOUNTS = {
     100_005: Magic(copies=3),  # every webhook comes three times
     100_006: Magic(backwards=True),  # the last webhook comes first
     100_007: Magic(dispute="fraudulent"),
+    100_008: Magic(late_fee=True),  # what is kept of it is known seconds later
 }
 PLAIN = Magic()

@@ -7,6 +7,7 @@ from nexuscore.modules.payments.fake.cards import AMOUNTS, FAILS_LATER, PLAIN, T
 from nexuscore.modules.payments.fake.forms import Form, Refused, flag, integer, known, required
 from nexuscore.modules.payments.fake.methods import attach, card_of, chosen
 
+DISPUTE_FEE = 1500
 SOON = 3.0  # seconds until what happens by itself happens
 _OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
 
@@ -115,6 +116,10 @@ def succeed(account: Account, intent: Object) -> Object:
         last_payment_error=None,
     )
     magic = _magic(intent)
+    if magic.late_fee:
+        account.later.append(Later("price_charge", charge["id"], clock.seconds() + SOON))
+    else:
+        price(account, charge)
     if intent["setup_future_usage"] and intent["customer"]:
         attach(account, method, intent["customer"])
     first, then = ("charge.succeeded", charge), ("payment_intent.succeeded", intent)
@@ -126,8 +131,23 @@ def succeed(account: Account, intent: Object) -> Object:
     return intent
 
 
+def price(account: Account, charge: Object) -> None:
+    """Enter a charge on our balance, less what is kept of it."""
+    fee = shapes.fee_of(charge["amount"], charge["payment_method_details"]["type"])
+    entry = account.put(shapes.on_balance(account, charge, charge["amount"], fee, "charge"))
+    charge["balance_transaction"] = entry["id"]
+
+
+def price_late(account: Account, charge: Object) -> None:
+    """The same for a charge whose price was not known when it was made."""
+    price(account, charge)
+    account.tell("charge.updated", charge)
+
+
 def _open_dispute(account: Account, charge: Object, reason: str) -> None:
     made = account.put(shapes.dispute(account, charge, reason))
+    withdrawn = account.put(shapes.on_balance(account, made, -made["amount"], DISPUTE_FEE, "adjustment"))
+    made["balance_transactions"].append(withdrawn)
     charge["disputed"] = True
     account.tell("charge.dispute.created", made)
     account.tell("charge.dispute.funds_withdrawn", made)

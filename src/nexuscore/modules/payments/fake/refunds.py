@@ -66,6 +66,8 @@ def close(account: Account, dispute: Object, status: str = "lost") -> Object:
     if status == "won":
         charge = account.get("charge", dispute["charge"])
         charge["disputed"] = False
+        back = account.put(shapes.on_balance(account, dispute, dispute["amount"], 0, "adjustment"))
+        dispute["balance_transactions"].append(back)
         account.tell("charge.dispute.funds_reinstated", dispute)
     account.tell("charge.dispute.closed", dispute)
     return dispute

@@ -69,6 +69,8 @@ class Stripe:
             for each in due:
                 if each.what == "settle_intent":
                     intents.succeed(self.account, self.account.get("payment_intent", each.id))
+                elif each.what == "price_charge":
+                    intents.price_late(self.account, self.account.get("charge", each.id))
                 else:
                     refunds.end(self.account, self.account.get("refund", each.id), each.what.removeprefix("refund_"))
 

@@ -5,11 +5,21 @@ import pytest
 from nexuscore.kernel.clock import FakeClock
 from nexuscore.kernel.testing import House
 from nexuscore.modules import invoices
-from nexuscore.modules.books.testing import balances, findings
+from nexuscore.modules.books.testing import findings
 from nexuscore.modules.identity.testing import mails_to
 from nexuscore.modules.invoices.testing import Customer
 from nexuscore.modules.payments.events import PaymentFailed, PaymentInitiated, PaymentProcessing, PaymentSucceeded
-from nexuscore.modules.payments.testing import begin, confirm, invoice_now, owed, pay, send, stripe_of, tell
+from nexuscore.modules.payments.testing import (
+    before_fees,
+    begin,
+    confirm,
+    invoice_now,
+    owed,
+    pay,
+    send,
+    stripe_of,
+    tell,
+)
 
 pytestmark = pytest.mark.anyio
 PAID = {"processor": 10_900, "revenue": -10_000, "gst_output": -900, "receivable": 0}
@@ -25,10 +35,10 @@ async def test_an_invoice_is_paid_by_card(house: House, acme: Customer) -> None:
     assert (paid["state"], paid["brand"], paid["last4"], paid["applied"]) == ("succeeded", "visa", "4242", 10_900)
     assert paid["receipt"].startswith("RCT-")
     assert (await invoice_now(acme, invoice.id)).state == "paid"
-    assert await balances(house) == PAID
+    assert await before_fees(house) == PAID
     await house.drain()
     await tell(house)
-    assert await balances(house) == PAID
+    assert await before_fees(house) == PAID
     assert await findings(house) == []
     (receipt,) = await mails_to(house, acme.owner.email, "payments.receipt")
     assert "109.00" in receipt.text
@@ -85,7 +95,7 @@ async def test_a_decline_is_said_and_on_record(
     assert (failed.body["attempt"], failed.body["code"]) == (1, code)
     again = await confirm(acme, begun["id"])
     assert again.json()["state"] == "succeeded"
-    assert await balances(house) == PAID
+    assert await before_fees(house) == PAID
 
 
 async def test_three_d_secure_is_finished_on_the_banks_page(house: House, acme: Customer) -> None:
@@ -99,7 +109,7 @@ async def test_three_d_secure_is_finished_on_the_banks_page(house: House, acme: 
     back = await acme.owner.client.post(f"/payments/{begun['id']}/refresh")
     assert back.json()["state"] == "succeeded"
     await tell(house)
-    assert await balances(house) == PAID
+    assert await before_fees(house) == PAID
 
 
 async def test_a_payer_who_refuses_may_try_again(house: House, acme: Customer) -> None:
@@ -128,7 +138,7 @@ async def test_paynow_is_a_code_to_scan(house: House, acme: Customer) -> None:
     stripe.answer("POST", f"/pay/{intent['id']}/done", {}, b"")
     await tell(house)
     assert (await acme.owner.client.get(f"/payments/{begun['id']}")).json()["state"] == "succeeded"
-    assert await balances(house) == PAID
+    assert await before_fees(house) == PAID
 
 
 async def test_what_is_slow_is_processing_until_the_webhook(

@@ -7,10 +7,10 @@ import pytest
 from nexuscore.kernel.clock import FakeClock
 from nexuscore.kernel.testing import House
 from nexuscore.modules import payments
-from nexuscore.modules.books.testing import balances, findings
+from nexuscore.modules.books.testing import findings
 from nexuscore.modules.invoices.testing import Customer, customer
 from nexuscore.modules.payments.events import MethodRemoved, PaymentFailed, PaymentSucceeded
-from nexuscore.modules.payments.testing import begin, confirm, owed, save_card, send, stripe_of, tell
+from nexuscore.modules.payments.testing import before_fees, begin, confirm, owed, save_card, send, stripe_of, tell
 
 pytestmark = pytest.mark.anyio
 
@@ -32,7 +32,7 @@ async def test_a_saved_card_is_charged(house: House, acme: Customer) -> None:
     await tell(house)
     (fact,) = await house.facts(PaymentSucceeded)
     assert (fact.body["invoice_id"], fact.body["off_session"]) == (str(invoice.id), True)
-    assert (await balances(house))["processor"] == 10_900
+    assert (await before_fees(house))["processor"] == 10_900
     assert await findings(house) == []
 
 
@@ -44,7 +44,7 @@ async def test_a_card_is_kept_with_the_payment_when_asked(house: House, acme: Cu
     assert (kept["last4"], kept["is_default"]) == ("4242", True)
     await charge(acme, (await owed(acme)).id)
     await house.drain()
-    assert (await balances(house))["processor"] == 2 * 10_900
+    assert (await before_fees(house))["processor"] == 2 * 10_900
 
 
 async def test_each_try_that_is_refused_is_told(house: House, acme: Customer) -> None:
@@ -103,7 +103,7 @@ async def test_who_went_away_does_not_stop_renewals(house: House, acme: Customer
     await house.drain()
     await charge(acme, invoice.id, "day-3")
     await house.drain()
-    assert (await balances(house))["processor"] == 10_900
+    assert (await before_fees(house))["processor"] == 10_900
 
 
 async def test_a_card_that_goes_leaves_the_default_to_another(house: House, acme: Customer) -> None:

@@ -3,28 +3,20 @@
 import pytest
 
 from nexuscore.kernel.testing import House
-from nexuscore.modules.books.testing import balances, findings
+from nexuscore.modules.books.testing import findings
 from nexuscore.modules.identity.testing import person
 from nexuscore.modules.invoices.testing import Customer
 from nexuscore.modules.payments.events import DisputeClosed, DisputeOpened
-from nexuscore.modules.payments.testing import invoice_now, owed, pay, send, stripe_of, tell
+from nexuscore.modules.payments.testing import before_fees, decide, invoice_now, owed, pay, send, tell
 
 pytestmark = pytest.mark.anyio
-HEADERS = {"authorization": "Bearer sk_test_1"}
-
-
-async def decide(house: House, evidence: str) -> None:
-    stripe = stripe_of(house)
-    (dispute,) = stripe.account.all("dispute")
-    body = f"submit=true&evidence[uncategorized_text]={evidence}".encode()
-    assert stripe.answer("POST", f"/v1/disputes/{dispute['id']}", HEADERS, body).status == 200
 
 
 async def test_a_dispute_holds_the_money_back(house: House, acme: Customer) -> None:
     staff = await person(house, "staff@example.com", platform_role="admin")
     paid = await pay(acme, (await owed(acme)).id, "pm_card_createDispute")
     await tell(house, copies=2)
-    now = await balances(house)
+    now = await before_fees(house)
     assert (now["processor"], now["disputed"]) == (0, 10_900)
     shown = (await acme.owner.client.get(f"/payments/{paid['id']}")).json()
     assert shown["state"] == "disputed"
@@ -45,7 +37,7 @@ async def test_a_dispute_that_is_won_gives_it_back(house: House, acme: Customer)
     await tell(house)
     await decide(house, "winning_evidence")
     await tell(house, copies=2)
-    now = await balances(house)
+    now = await before_fees(house)
     assert (now["processor"], now["disputed"]) == (10_900, 0)
     assert (await acme.owner.client.get(f"/payments/{paid['id']}")).json()["state"] == "succeeded"
     assert (await invoice_now(acme, invoice.id)).state == "paid"
@@ -59,7 +51,7 @@ async def test_a_dispute_that_is_lost_makes_the_invoice_owed_again(house: House,
     paid = await pay(acme, invoice.id, "pm_card_createDispute")
     await decide(house, "losing_evidence")  # before we heard of anything
     await tell(house, copies=2)
-    now = await balances(house)
+    now = await before_fees(house)
     assert (now["processor"], now["disputed"], now["receivable"]) == (0, 0, 10_900)
     assert (await acme.owner.client.get(f"/payments/{paid['id']}")).json()["state"] == "charged_back"
     again = await invoice_now(acme, invoice.id)

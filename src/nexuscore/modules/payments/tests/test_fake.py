@@ -22,6 +22,7 @@ SHAPES = {
     "charge": ("_charge.py", "Charge"),
     "refund": ("_refund.py", "Refund"),
     "dispute": ("_dispute.py", "Dispute"),
+    "balance_transaction": ("_balance_transaction.py", "BalanceTransaction"),
     "customer": ("_customer.py", "Customer"),
     "payment_method": ("_payment_method.py", "PaymentMethod"),
     "setup_intent": ("_setup_intent.py", "SetupIntent"),

@@ -9,7 +9,7 @@ import pytest
 
 from nexuscore.kernel import clock
 from nexuscore.kernel.testing import House
-from nexuscore.modules.books.testing import balances, findings
+from nexuscore.modules.books.testing import findings
 from nexuscore.modules.identity.testing import mails_to, person
 from nexuscore.modules.inbox.testing import signed_by_stripe
 from nexuscore.modules.invoices.testing import Customer
@@ -21,7 +21,7 @@ from nexuscore.modules.payments.events import (
     ProviderTrialEnding,
 )
 from nexuscore.modules.payments.fake.mounted import stand_in
-from nexuscore.modules.payments.testing import begin, invoice_now, owed, pay, post, stripe_of, tell
+from nexuscore.modules.payments.testing import before_fees, begin, invoice_now, owed, pay, post, stripe_of, tell
 
 pytestmark = pytest.mark.anyio
 HEADERS = {"authorization": "Bearer sk_test_1"}
@@ -54,7 +54,7 @@ async def test_webhooks_come_in_any_order_any_number_of_times(house: House, acme
     await tell(house, copies=3, shuffled=Random(seed))  # noqa: S311 - an order, no secret
     assert (await acme.owner.client.get(f"/payments/{begun['id']}")).json()["state"] == "succeeded"
     assert len(await house.facts(PaymentSucceeded)) == 1
-    assert (await balances(house))["processor"] == 10_900
+    assert (await before_fees(house))["processor"] == 10_900
     assert await findings(house) == []
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from nexuscore.kernel.testing import House
 from nexuscore.modules import invoices, payments
-from nexuscore.modules.books.testing import balances, findings
+from nexuscore.modules.books.testing import findings
 from nexuscore.modules.identity.testing import Person, person
 from nexuscore.modules.invoices.testing import Customer, customer
 from nexuscore.modules.payments import charges, intents, jobs, refunds, store
@@ -22,6 +22,7 @@ from nexuscore.modules.payments.fake import Answer
 from nexuscore.modules.payments.fake.account import Object
 from nexuscore.modules.payments.schemas import NewIntent
 from nexuscore.modules.payments.testing import (
+    before_fees,
     begin,
     bodies,
     compare,
@@ -60,7 +61,7 @@ async def sound(house: House, rounds: int) -> None:
     """Every round's money came once: at the provider, in the books, and as a fact."""
     await tell(house)
     assert len(charges_of(house)) == rounds
-    assert (await balances(house))["processor"] == 10_900 * rounds
+    assert (await before_fees(house))["processor"] == 10_900 * rounds
     assert len(await house.facts(PaymentSucceeded)) == rounds
     assert await findings(house) == []
 
@@ -105,7 +106,7 @@ async def test_money_that_comes_after_the_invoice_is_void(committed_house: House
         async with firm.acting() as ctx:
             await invoices.void(ctx, invoice.id, "A mistake")
         await tell(committed_house, copies=2)
-    assert (await balances(committed_house))["unapplied"] == -10_900 * ROUNDS
+    assert (await before_fees(committed_house))["unapplied"] == -10_900 * ROUNDS
     assert len(await committed_house.facts(PaymentUnapplied)) == ROUNDS
     await sound(committed_house, ROUNDS)
 
@@ -118,7 +119,7 @@ async def test_a_refund_clicked_twice_and_told_twice(committed_house: House, fir
         assert {answer.status_code for answer in answers} <= {201, 409}
         await asyncio.gather(committed_house.drain(), committed_house.drain())
         await tell(committed_house, copies=2)
-    assert (await balances(committed_house))["processor"] == 0
+    assert (await before_fees(committed_house))["processor"] == 0
     assert len(await committed_house.facts(PaymentRefunded)) == ROUNDS
     assert len(list(stripe_of(committed_house).account.all("refund"))) == ROUNDS
     assert await findings(committed_house) == []
@@ -141,7 +142,7 @@ async def test_a_kill_between_the_providers_yes_and_our_note_of_it(house: House,
     await house.drain()
     await tell(house)
     assert len(charges_of(house)) == len(list(stripe_of(house).account.all("payment_intent"))) == 1
-    assert (await balances(house))["processor"] == 10_900
+    assert (await before_fees(house))["processor"] == 10_900
     root = await person(house, "root@example.com", platform_role="admin")
     made = (await send(root.client, f"/payments/{payment.id}/refunds", {"reason": "Sorry"})).json()
     async with acme.acting() as ctx:
@@ -151,7 +152,7 @@ async def test_a_kill_between_the_providers_yes_and_our_note_of_it(house: House,
     await house.drain()
     await tell(house)
     assert len(list(stripe_of(house).account.all("refund"))) == 1
-    assert (await balances(house))["processor"] == 0
+    assert (await before_fees(house))["processor"] == 0
     assert await findings(house) == []
 
 
@@ -193,7 +194,7 @@ async def test_a_provider_that_is_down_loses_nothing(
         assert (await confirm(acme, begun["id"], key=key)).status_code == 502
     assert (await confirm(acme, begun["id"], key=key)).json()["state"] == "succeeded"
     assert len(charges_of(house)) == 1
-    assert (await balances(house))["processor"] == 10_900
+    assert (await before_fees(house))["processor"] == 10_900
 
 
 async def test_a_provider_that_fails_again_and_again_is_left_alone(
@@ -264,7 +265,7 @@ async def test_a_storm_of_everything_leaves_books_that_agree(
     await tell(committed_house)
     await tell(committed_house)
     assert await findings(committed_house) == []
-    now = await balances(committed_house)
+    now = await before_fees(committed_house)
     assert now.get("processor", 0) == held_there(list(stripe.account.objects.values()))
     assert (await compare(committed_house)).differing == 0
 

@@ -8,12 +8,12 @@ import pytest
 
 from nexuscore.kernel.money import Money
 from nexuscore.kernel.testing import House
-from nexuscore.modules.books.testing import balances, findings
+from nexuscore.modules.books.testing import findings
 from nexuscore.modules.identity.testing import Person, person
 from nexuscore.modules.invoices.testing import Customer
 from nexuscore.modules.payments.provider import Intent
 from nexuscore.modules.payments.reconcile import Pair, difference
-from nexuscore.modules.payments.testing import begin, bodies, compare, owed, pay, send, stripe_of, tell
+from nexuscore.modules.payments.testing import before_fees, begin, bodies, compare, owed, pay, send, stripe_of, tell
 
 pytestmark = pytest.mark.anyio
 HEADERS = {"authorization": "Bearer sk_test_1"}
@@ -52,7 +52,7 @@ async def test_money_we_did_not_hear_of_is_booked_and_told(house: House, acme: C
     assert await kinds(staff) == ["payment state", "refund missing_here"]
     shown = (await acme.owner.client.get(f"/payments/{begun['id']}")).json()
     assert (shown["state"], shown["refunded"]) == ("partially_refunded", 900)
-    assert (await balances(house))["processor"] == 10_000
+    assert (await before_fees(house))["processor"] == 10_000
     assert (await compare(house)).differing == 0
     assert await findings(house) == []
 
@@ -82,7 +82,7 @@ async def test_another_amount_is_told_and_nothing_is_booked(house: House, acme: 
     intent["amount"] = 10_901
     assert (await compare(house)).differing == 1
     assert await kinds(staff) == ["payment amount"]
-    assert (await balances(house))["processor"] == 10_900
+    assert (await before_fees(house))["processor"] == 10_900
 
 
 @pytest.mark.parametrize(

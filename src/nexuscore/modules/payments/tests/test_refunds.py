@@ -5,11 +5,11 @@ import pytest
 from nexuscore.kernel.clock import FakeClock
 from nexuscore.kernel.testing import Client, House
 from nexuscore.modules import invoices
-from nexuscore.modules.books.testing import balances, findings
+from nexuscore.modules.books.testing import findings
 from nexuscore.modules.identity.testing import Person, mails_to, person
 from nexuscore.modules.invoices.testing import Customer
 from nexuscore.modules.payments.events import PaymentRefunded, RefundFailed
-from nexuscore.modules.payments.testing import invoice_now, owed, pay, send, stripe_of, tell
+from nexuscore.modules.payments.testing import before_fees, invoice_now, owed, pay, send, stripe_of, tell
 
 pytestmark = pytest.mark.anyio
 
@@ -43,7 +43,7 @@ async def test_a_part_and_then_the_rest_go_back(house: House, acme: Customer, st
     assert (shown["state"], shown["refunded"]) == ("refunded", 10_900)
     now = await invoice_now(acme, invoice.id)
     assert (now.amount_refunded, now.amount_credited, now.amount_due) == (10_900, 10_900, 0)
-    assert set((await balances(house)).values()) == {0}
+    assert set((await before_fees(house)).values()) == {0}
     assert await findings(house) == []
     assert [fact.body["refunded"] for fact in await house.facts(PaymentRefunded)] == [900, 10_900]
     assert len(await mails_to(house, acme.owner.email, "payments.refunded")) == 2
@@ -72,10 +72,10 @@ async def test_a_refund_that_waits_is_counted_when_it_is_done(
     paid = await pay(acme, (await owed(acme)).id, "pm_card_pendingRefund")
     await refund(staff.client, paid["id"], 900)
     await house.drain()
-    assert (await balances(house))["processor"] == 10_900
+    assert (await before_fees(house))["processor"] == 10_900
     fake_clock.advance(seconds=5)
     await tell(house)
-    assert (await balances(house))["processor"] == 10_000
+    assert (await before_fees(house))["processor"] == 10_000
     assert await findings(house) == []
 
 
@@ -85,10 +85,10 @@ async def test_a_refund_that_comes_back_is_kept_for_its_owner(
     paid = await pay(acme, (await owed(acme)).id, "pm_card_refundFail")
     await refund(staff.client, paid["id"])
     await house.drain()
-    assert (await balances(house))["processor"] == 0
+    assert (await before_fees(house))["processor"] == 0
     fake_clock.advance(seconds=5)
     await tell(house)
-    now = await balances(house)
+    now = await before_fees(house)
     assert (now["processor"], now["unapplied"]) == (10_900, -10_900)
     assert await findings(house) == []
     assert len(await house.facts(RefundFailed)) == 1
@@ -107,7 +107,7 @@ async def test_a_refund_made_at_the_provider_is_taken_over(house: House, acme: C
     await tell(house, copies=2)
     shown = (await acme.owner.client.get(f"/payments/{paid['id']}")).json()
     assert (shown["state"], shown["refunded"]) == ("partially_refunded", 900)
-    assert (await balances(house))["processor"] == 10_000
+    assert (await before_fees(house))["processor"] == 10_000
     assert await findings(house) == []
 
 
@@ -125,10 +125,10 @@ async def test_money_that_came_too_late_goes_back_without_a_credit_note(
     await tell(house)
     shown = (await acme.owner.client.get(f"/payments/{begun['id']}")).json()
     assert (shown["state"], shown["applied"], shown["unapplied"]) == ("succeeded", 0, 10_900)
-    assert (await balances(house))["unapplied"] == -10_900
+    assert (await before_fees(house))["unapplied"] == -10_900
     await refund(staff.client, begun["id"])
     await house.drain()
     await tell(house)
-    assert set((await balances(house)).values()) == {0}
+    assert set((await before_fees(house)).values()) == {0}
     assert (await invoice_now(acme, invoice.id)).amount_credited == 0
     assert await findings(house) == []
