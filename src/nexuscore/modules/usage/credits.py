@@ -12,7 +12,7 @@ from nexuscore.modules.usage.events import CreditsAdded, CreditsTakenBack, Terms
 from nexuscore.modules.usage.reservations import MOST
 from nexuscore.modules.usage.tables import UsageAccount, UsageEntry
 
-_OF_SOURCE = select(UsageEntry).where(UsageEntry.source == bindparam("given"))
+OF_SOURCE = select(UsageEntry).where(UsageEntry.source == bindparam("given"))
 _TERMS = update(UsageAccount).returning(UsageAccount)
 
 
@@ -30,7 +30,7 @@ async def take_back(ctx: Ctx, amount_micro: int, *, reason: str, source: str) ->
     """Take credits back, after a refund: as many as are neither spent nor held. The entry says how many that were."""
     _check(amount_micro)
     account = await accounts.lock(ctx)
-    if (earlier := await ctx.db.first(_OF_SOURCE, given=source)) is not None:
+    if (earlier := await ctx.db.first(OF_SOURCE, given=source)) is not None:
         return earlier
     before = await accounts.credits(ctx)
     taken = min(amount_micro, max(0, before - await accounts.held(ctx)))
@@ -64,7 +64,7 @@ async def set_terms(ctx: Ctx, *, is_postpaid: bool | None = None, warn_below_mic
 async def _add(ctx: Ctx, kind: str, amount_micro: int, reason: str, source: str | None) -> UsageEntry:
     _check(amount_micro)
     await accounts.lock(ctx)
-    earlier = await ctx.db.first(_OF_SOURCE, given=source) if source is not None else None
+    earlier = await ctx.db.first(OF_SOURCE, given=source) if source is not None else None
     if earlier is not None:
         if (earlier.kind, earlier.amount_micro) != (kind, amount_micro):
             raise CreditedDifferently(details={"amount_micro": earlier.amount_micro, "kind": earlier.kind})

@@ -9,7 +9,7 @@ from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.events import Fact, on
 from nexuscore.kernel.jobs import Job, every, worker
 from nexuscore.kernel.money import Money
-from nexuscore.modules.invoices.events import CreditNoteIssued, InvoicePaid
+from nexuscore.modules.invoices.events import CreditNoteIssued, InvoicePaid, InvoicePaymentReversed
 from nexuscore.modules.usage import accounts, monthly, purchases, reservations
 from nexuscore.modules.usage.tables import UsageBilledEntry, UsageEntry, UsageReservation
 
@@ -90,7 +90,14 @@ async def recognise_revenue(ctx: Ctx) -> None:
 async def when_paid(ctx: Ctx, fact: Fact[InvoicePaid]) -> None:
     """Credits that were ordered are there."""
     if fact.data.source == purchases.SOURCE:
-        await purchases.paid(ctx, fact.data.invoice_id)
+        await purchases.paid(ctx, fact.data.invoice_id, fact.id)
+
+
+@on(InvoicePaymentReversed)
+async def when_reversed(ctx: Ctx, fact: Fact[InvoicePaymentReversed]) -> None:
+    """Credits whose payment was taken back are withheld."""
+    if fact.data.source == purchases.SOURCE:
+        await purchases.taken_back(ctx, fact.data.invoice_id, fact.id)
 
 
 @on(CreditNoteIssued)
@@ -99,7 +106,7 @@ async def when_credited(ctx: Ctx, fact: Fact[CreditNoteIssued]) -> None:
     note = fact.data
     if note.source == purchases.SOURCE:
         subtotal = Money(note.subtotal, note.currency)
-        await purchases.credited_back(ctx, note.credit_note_id, note.number, subtotal)
+        await purchases.credited_back(ctx, note.invoice_id, note.credit_note_id, note.number, subtotal)
 
 
 async def _for_each(ctx: Ctx, statement: Any, job: Job, unique: str, **given: Any) -> None:

@@ -28,6 +28,9 @@ _SUMS = select(
     ).label("bought"),
 )
 _BOOKED = update(UsageAccount)
+_WITHHELD = (
+    "SELECT -coalesce(sum(amount_micro), 0)::bigint AS withheld FROM usage_entries WHERE starts_with(source, $1)"
+)
 
 
 async def order(ctx: Ctx, amount_minor: int) -> invoices.Invoice:
@@ -51,8 +54,8 @@ async def order(ctx: Ctx, amount_minor: int) -> invoices.Invoice:
     return invoice
 
 
-async def paid(ctx: Ctx, invoice_id: UUID) -> None:
-    """An invoice for credits was paid: here they are, once."""
+async def paid(ctx: Ctx, invoice_id: UUID, by: UUID) -> None:
+    """An invoice for credits was paid: here they are, once. `by` is the fact that says so."""
     invoice = await invoices.get(ctx, invoice_id)
     if invoice.subtotal:
         await credits.bought(
@@ -61,11 +64,38 @@ async def paid(ctx: Ctx, invoice_id: UUID) -> None:
             reason=f"Invoice {invoice.number}",
             source=f"invoice:{invoice.id}",
         )
+        await level(ctx, invoice, by)
 
 
-async def credited_back(ctx: Ctx, note_id: UUID, number: str, subtotal: Money) -> None:
-    """A part of such an invoice is no longer charged: what was not spent of it goes back."""
+async def taken_back(ctx: Ctx, invoice_id: UUID, by: UUID) -> None:
+    """A payment for credits was taken back from us, as by a lost dispute. What is spent of them stays owed."""
+    await level(ctx, await invoices.get(ctx, invoice_id), by)
+
+
+async def level(ctx: Ctx, invoice: invoices.Invoice, by: UUID) -> None:
+    """Withhold as much of an invoice's credits as it is due again, as far as that is not spent; give the rest back.
+
+    It looks at how the invoice stands now, so news of it may come late, twice and in any order.
+    """
+    source = f"invoice:{invoice.id}"
+    await accounts.lock(ctx)
+    if await ctx.db.first(credits.OF_SOURCE, given=source) is None:
+        return  # it was never paid in full: nothing was given
+    whole = micro_of(Money(invoice.subtotal, invoice.currency))
+    due = min(whole, (2 * whole * invoice.amount_due + invoice.total) // (2 * invoice.total))
+    (row,) = await ctx.db.raw(_WITHHELD, f"{source}:")
+    if due > row.withheld:
+        why = f"Payment of invoice {invoice.number} taken back"
+        await credits.take_back(ctx, due - row.withheld, reason=why, source=f"{source}:taken:{by}")
+    elif due < row.withheld:
+        why = f"Invoice {invoice.number}"
+        await credits.bought(ctx, row.withheld - due, reason=why, source=f"{source}:given:{by}")
+
+
+async def credited_back(ctx: Ctx, invoice_id: UUID, note_id: UUID, number: str, subtotal: Money) -> None:
+    """A part of such an invoice is no longer charged: what was not spent of it goes back, what is withheld with it."""
     if subtotal:
+        await level(ctx, await invoices.get(ctx, invoice_id), note_id)  # so that the next line takes it once
         await credits.take_back(
             ctx, micro_of(subtotal), reason=f"Credit note {number}", source=f"credit_note:{note_id}"
         )

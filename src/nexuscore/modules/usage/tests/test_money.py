@@ -85,6 +85,56 @@ async def test_what_is_credited_goes_back_as_far_as_it_is_there(house: House, bu
     await verified(house)
 
 
+async def take_back_payment(house: House, who: Customer, invoice_id: UUID, amount: int) -> None:
+    """As payments does for a dispute that is lost."""
+    async with who.acting() as ctx:
+        await invoices.record_reversal(ctx, invoice_id, amount, "SGD", reference=uuid4().hex, method="card")
+    await house.drain()
+
+
+async def held_by(who: Customer) -> int:
+    async with who.acting() as ctx:
+        return (await usage.balance(ctx)).credits_micro
+
+
+async def test_a_payment_taken_back_takes_what_is_unspent_and_the_rest_stays_owed(
+    house: House, buyer: Customer
+) -> None:
+    """Seen red without the listener: 30.00 of credits nobody paid for could be spent."""
+    invoice_id = await ordered(buyer, 5_000)
+    await pay(house, buyer, invoice_id)
+    async with buyer.acting() as ctx:
+        await usage.spend(ctx, reason="assistant", units=1, cost_micro=20_000_000)
+    await take_back_payment(house, buyer, invoice_id, 5_450)
+    async with buyer.acting() as ctx:
+        assert (await usage.balance(ctx)).credits_micro == 0
+        assert (await invoices.get(ctx, invoice_id)).amount_due == 5_450
+    assert await booked(house, buyer, books.RECEIVABLE) == 5_450
+    await pay(house, buyer, invoice_id)
+    assert await held_by(buyer) == 30_000_000, "paid after all: what was withheld is there again"
+    await take_back_payment(house, buyer, invoice_id, 1_090)
+    assert await held_by(buyer) == 20_000_000, "a part takes its share"
+    await verified(house)
+
+
+async def test_what_is_withheld_is_not_taken_twice(house: House, buyer: Customer) -> None:
+    """Seen red with the credit note taking its whole amount: it took credits of another invoice."""
+    lost, good = await ordered(buyer, 5_000), await ordered(buyer, 2_000)
+    for invoice_id in (lost, good):
+        await pay(house, buyer, invoice_id)
+    await take_back_payment(house, buyer, lost, 5_450)
+    assert await held_by(buyer) == 20_000_000
+    async with buyer.acting() as ctx:
+        await invoices.credit(ctx, lost, reason="The card was stolen")
+    await house.drain()
+    assert await held_by(buyer) == 20_000_000
+    async with house.app.context() as ctx:
+        await jobs.recognise_revenue(ctx)
+    await house.drain()
+    assert await booked(house, buyer, books.CREDITS) == -2_000
+    await verified(house)
+
+
 async def test_a_month_is_invoiced_once(house: House, buyer: Customer, fake_clock: FakeClock) -> None:
     async with buyer.acting() as ctx:
         await usage.set_terms(ctx, is_postpaid=True)
