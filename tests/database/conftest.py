@@ -14,6 +14,7 @@ from nexuscore.kernel.database import Database
 from nexuscore.kernel.http import Can, Routes, Schema
 from nexuscore.kernel.module import Module
 from nexuscore.kernel.testing import Databases, House
+from nexuscore.modules.audit.module import module as audit
 
 ASK = Permission("places.ask", "Ask which server answers.", roles=("viewer",))
 routes = Routes("/places", tag="Places", about="Which server answers.")
@@ -49,7 +50,7 @@ places = Module(name="places", package=None, needs=("notes",), routes=(routes,),
 
 @pytest.fixture(scope="session")
 def modules() -> list[Module]:
-    return [notes, places]
+    return [notes, places, audit]
 
 
 @pytest.fixture

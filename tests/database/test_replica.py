@@ -9,8 +9,9 @@ import pytest
 from nexuscore.kernel import database
 from nexuscore.kernel.app import App
 from nexuscore.kernel.connections import Terms
+from nexuscore.kernel.db import Scope
 from nexuscore.kernel.tables import APP_ROLE
-from nexuscore.kernel.testing import ALICE, Client, Databases
+from nexuscore.kernel.testing import ALICE, Client, Databases, House
 from tests.database.conftest import started
 from tests.database.servers import Replica, replica
 
@@ -36,6 +37,20 @@ async def sees(alice: Client, path: str, notes: int) -> dict[str, object]:
             await asyncio.sleep(0.02)
 
 
+async def paused(behind: Replica, place: str) -> None:
+    """Let the replica fall behind; starting it again ends that."""
+    connection = await asyncpg.connect(behind.dsn(place, "postgres"))
+    await connection.execute("SELECT pg_wal_replay_pause()")
+    await connection.close()
+
+
+async def facts(alice: Client) -> int:
+    """How many notes the log tells of, as somebody searches it."""
+    answer = await alice.get("/events", params={"type": "note.created"})
+    assert answer.status_code == 200, answer.text
+    return len(answer.json()["data"])
+
+
 async def test_reads_that_may_lag_are_the_replicas(
     composed: App, databases: Databases, place: str, behind: Replica, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -48,13 +63,18 @@ async def test_reads_that_may_lag_are_the_replicas(
         assert (await alice.post("/notes", {"title": "Milk"})).status_code == 201
         assert await sees(alice, "/places/near", 1) == {"replica": False, "notes": 1}
         assert await sees(alice, "/places/far", 1) == {"replica": True, "notes": 1}
+        await paused(behind, place)
+        assert (await alice.post("/notes", {"title": "Late"})).status_code == 201
+        assert await facts(alice) == 1, "the replica answered a search of the log: it had not heard of the second"
+        assert await sees(alice, "/places/near", 2) == {"replica": False, "notes": 2}
         behind.stop()
+        assert await facts(alice) == 2
         for _ in range(3):
-            assert await sees(alice, "/places/far", 1) == {"replica": False, "notes": 1}
+            assert await sees(alice, "/places/far", 2) == {"replica": False, "notes": 2}
         assert (await alice.post("/notes", {"title": "Bread"})).status_code == 201
         await behind.start()
         await asyncio.sleep(0.3)
-        assert await sees(alice, "/places/far", 2) == {"replica": True, "notes": 2}
+        assert await sees(alice, "/places/far", 3) == {"replica": True, "notes": 3}
         with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
             async with house.app.database.transaction(replica=True) as db:
                 await db.raw("DELETE FROM heard")
@@ -73,3 +93,11 @@ async def test_a_replica_that_was_never_there_is_no_reason_not_to_start(
         assert (answer.status_code, answer.json()["replica"]) == (200, False)
     finally:
         await composed.stop()
+
+
+async def test_in_tests_a_read_that_may_lag_cannot_write_either(house: House) -> None:
+    """Else it would be found where there is a replica, and nowhere before."""
+    async with house.app.database.transaction(Scope(ALICE.org), replica=True) as db:
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            await db.raw("UPDATE notes SET title = 'x'")
+    assert (await house.client(ALICE).post("/notes", {"title": "Milk"})).status_code == 201

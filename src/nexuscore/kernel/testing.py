@@ -221,20 +221,21 @@ class RolledBack(Database):
 
     @asynccontextmanager
     async def transaction(self, scope: Scope = Scope(), *, replica: bool = False) -> AsyncIterator[Db]:  # noqa: B008 - a frozen value
-        """A savepoint in place of a transaction."""
+        """A savepoint in place of a transaction; what may be asked of a replica cannot write."""
         assert self._connection is not None
         connection = self._connection
         async with asyncio.timeout(10):
             await self._busy.acquire()
         try:
-            await connection.execute(f"SAVEPOINT one; {scope.sql}")
+            begun = "; SET LOCAL transaction_read_only = on" if replica else ""
+            await connection.execute(f"SAVEPOINT one; {scope.sql}{begun}")
             db = Db(connection, scope, self.keyring)
             try:
                 yield db
             except BaseException:
                 await connection.execute("ROLLBACK TO one; RELEASE one")
                 raise
-            await connection.execute("RELEASE one")
+            await connection.execute("ROLLBACK TO one; RELEASE one" if replica else "RELEASE one")
             db.committed()
         finally:
             self._busy.release()

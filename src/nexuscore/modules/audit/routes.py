@@ -38,13 +38,13 @@ Subject = Annotated[str, Path(min_length=1, max_length=200)]
 MEDIA = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
 
 
-@routes.get("", answer=Page[EventOut])
+@routes.get("", answer=Page[EventOut], replica=True)
 async def search_events(ctx: CanRead, query: Annotated[EventQuery, Query()]) -> Json:
     """The organisation's facts, newest first. A page may be short or empty while `has_next` is true: go on."""
     return await search.page(ctx, query)
 
 
-@routes.get("/subjects/{subject}", answer=Page[EventOut])
+@routes.get("/subjects/{subject}", answer=Page[EventOut], replica=True)
 async def read_history(ctx: CanRead, subject: Subject, query: Annotated[HistoryQuery, Query()]) -> Json:
     """What happened to one thing, newest first."""
     return await search.page(ctx, EventQuery(subject=subject, limit=query.limit, cursor=query.cursor))

@@ -21,7 +21,7 @@ Last = Annotated[date | None, Query(description="Until this day, included.")]
 Org = Annotated[UUID | None, Query(description="Movements with this organisation alone.")]
 
 
-@routes.get("/accounts", answer=Report)
+@routes.get("/accounts", answer=Report, replica=True)
 async def read_accounts(ctx: CanRead, since: First = None, until: Last = None, org_id: Org = None) -> Report:
     """What moved on every account, over all organisations or with one."""
     async with ctx.across_orgs("the report of all accounts") as everywhere:
@@ -29,7 +29,7 @@ async def read_accounts(ctx: CanRead, since: First = None, until: Last = None, o
     return Report(since=since, until=until, accounts=accounts)
 
 
-@routes.get("/entries", answer=Page[EntryOut])
+@routes.get("/entries", answer=Page[EntryOut], replica=True)
 async def list_entries(ctx: CanRead, query: Annotated[EntryQuery, Query()]) -> Json:
     """The journal of all organisations and of the platform, newest first."""
     async with ctx.across_orgs("the whole journal") as everywhere:

@@ -181,13 +181,13 @@ async def issue_credit_note(ctx: CanManage, invoice_id: UUID, new: NewCreditNote
     return await everywhere.credit(ctx, invoice_id, new)
 
 
-@returns.get("/{year}/{quarter}", answer=GstReport)
+@returns.get("/{year}/{quarter}", answer=GstReport, replica=True)
 async def read_gst_return(ctx: CanReport, year: Year, quarter: Quarter) -> GstReport:
     """The boxes of the GST return (form F5) that follow from a quarter's invoices and credit notes."""
     return await gst.report(ctx, year, quarter)
 
 
-@returns.get("/{year}/{quarter}/csv", media="text/csv")
+@returns.get("/{year}/{quarter}/csv", media="text/csv", replica=True)
 async def download_gst_return(ctx: CanReport, year: Year, quarter: Quarter) -> Reply:
     """The documents behind the boxes, as CSV; amounts in cents."""
     reply = Reply(body=await gst.csv(ctx, year, quarter), media="text/csv; charset=utf-8")

@@ -237,7 +237,7 @@ async def settle_payment_finding(ctx: CanSettle, settlement: Settlement) -> Find
     return await findings.settle(ctx, ctx.row, settlement.note)
 
 
-@routes.get("/reconciliations", answer=Page[ReconciliationOut])
+@routes.get("/reconciliations", answer=Page[ReconciliationOut], replica=True)
 async def list_reconciliations(ctx: CanReconcile, query: Annotated[PageQuery, Query()]) -> Json:
     """The comparisons with the provider, newest first."""
     return await reconcile.page(ctx, query)
