@@ -96,11 +96,11 @@ def size(value: int | None, locale: str) -> str:
 
 
 def money(value: Money | int | None, locale: str, currency: str = "SGD") -> str:
-    """An amount with its currency; a whole number counts the smallest unit."""
+    """An amount with its currency; a whole number counts the smallest unit. Dollars of Singapore are S$, as there."""
     if value is None:
         return ""
     amount = value if isinstance(value, Money) else Money(value, currency)
-    return amount.format(language_of(locale))
+    return amount.format(language_of(locale)).replace("SGD", "S$")
 
 
 def _spelled(value: date, locale: str) -> str:

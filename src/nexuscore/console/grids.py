@@ -10,6 +10,8 @@ from urllib.parse import urlencode
 from jinja2 import pass_context
 from jinja2.runtime import Context
 
+from nexuscore.kernel.money import Money
+
 KINDS = frozenset({"text", "moment", "day", "number", "money", "size", "badge", "code", "bool", "list", "id"})
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -112,12 +114,14 @@ def _table(columns: Sequence[Column], rows: Sequence[Any]) -> list[list[str]]:
 
 
 def _cell(row: Any, column: Column) -> str:
-    """What a spreadsheet gets. A text that it would take for a formula is given a quote, as Excel shows text."""
+    """What a spreadsheet gets: amounts in whole units. What it would take for a formula is given a quote, as Excel does."""
     value = row[column.field]
     if value is None:
         return ""
     if column.kind == "list":
         value = ", ".join(map(str, value))
+    if column.kind == "money":
+        value = Money(value, row.get("currency", "SGD")).amount
     text = str(value)
     return f"'{text}" if text.startswith(_FORMULA) and not _is_number(text) else text
 

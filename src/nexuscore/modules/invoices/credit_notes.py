@@ -54,6 +54,12 @@ async def get(ctx: Ctx, credit_note_id: UUID) -> CreditNote:
     return await ctx.db.one(_ONE, credit_note_id=credit_note_id)
 
 
+async def invoice_of(ctx: Ctx, credit_note_id: UUID) -> UUID:
+    """The invoice a credit note is for, for those who serve all organisations."""
+    async with ctx.across_orgs("a credit note is found by its id") as everywhere:
+        return (await everywhere.db.one(_ONE, credit_note_id=credit_note_id)).invoice_id
+
+
 async def of_invoice(ctx: Ctx, invoice_id: UUID) -> list[CreditNote]:
     """The credit notes of an invoice, oldest first."""
     return await ctx.db.all(_OF_INVOICE, of_invoice=invoice_id)

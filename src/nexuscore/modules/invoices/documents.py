@@ -78,10 +78,14 @@ def shown(ctx: Ctx, document: Document) -> schemas.Document:
 
 def link(ctx: Ctx, document: Document) -> str:
     """A link to the file that works without signing in, for some days."""
+    return f"{ctx.app.kernel.public_url}{path(ctx, document)}"
+
+
+def path(ctx: Ctx, document: Document) -> str:
+    """The same link within this installation."""
     expires = int(ctx.now.timestamp()) + 86_400 * ctx.app.settings[InvoiceSettings].link_days
     signature = ctx.app.keyring.sign(PURPOSE, _signed(document.id, expires))
-    path = f"/api/v1/invoices/files/{document.id}?expires={expires}&signature={signature}"
-    return f"{ctx.app.kernel.public_url}{path}"
+    return f"/api/v1/invoices/files/{document.id}?expires={expires}&signature={signature}"
 
 
 def check_link(app: App, document_id: UUID, expires: int, signature: str, now: datetime) -> None:

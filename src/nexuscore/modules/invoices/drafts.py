@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, insert, select, update
 
+from nexuscore.kernel.app import App
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import Fault, NotFoundError, ValidationError
 from nexuscore.kernel.money import exponent
@@ -138,13 +139,18 @@ async def debtor(ctx: Ctx) -> orgs.Organisation:
     return await orgs.organisation(ctx, ctx.org)
 
 
+def accounts(app: App) -> dict[str, str]:
+    """What a line can be booked on, with what each account means."""
+    return {account.code: account.meaning for account in app.fillers(Account) if account.kind in _INCOME}
+
+
 def _check(ctx: Ctx, lines: Sequence[NewLine], currency: str) -> None:
     faults = []
     try:
         exponent(currency)
     except ValueError:
         faults.append(Fault("currency", "unknown_currency", "There is no such currency."))
-    known = {account.code for account in ctx.app.fillers(Account) if account.kind in _INCOME}
+    known = accounts(ctx.app)
     faults += [
         Fault(f"lines.{number}.account", "unknown_account", "There is no such account of income.")
         for number, line in enumerate(lines)

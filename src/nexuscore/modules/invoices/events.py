@@ -38,6 +38,17 @@ class InvoiceOpened(Event, type="invoice.opened", subject="invoice_id"):
     source_id: UUID | None
 
 
+class InvoiceResent(Event, type="invoice.resent", subject="invoice_id"):
+    """An invoice that is owed was mailed once more, because somebody asked for it."""
+
+    invoice_id: UUID
+    number: str
+    currency: str
+    to: str
+    source: str | None
+    source_id: UUID | None
+
+
 class InvoicePartlyPaid(Event, type="invoice.partly_paid", subject="invoice_id"):
     """A part was paid; `amount` is this payment's."""
 
@@ -147,6 +158,7 @@ ALL = (
     InvoiceDrafted,
     InvoiceChanged,
     InvoiceOpened,
+    InvoiceResent,
     InvoicePartlyPaid,
     InvoicePaid,
     InvoiceOverdue,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Json
-from nexuscore.modules.invoices import credit_notes, drafts, listings, payments, states
+from nexuscore.modules.invoices import credit_notes, drafts, letters, listings, payments, states
 from nexuscore.modules.invoices.schemas import (
     CreditNoteOut,
     EverywhereQuery,
@@ -65,6 +65,13 @@ async def finalise(ctx: Ctx, invoice_id: UUID) -> InvoiceOut:
     """Give a draft its number."""
     async with theirs(ctx, invoice_id) as there:
         await states.finalise(there, invoice_id)
+        return await listings.shown(there, invoice_id)
+
+
+async def send(ctx: Ctx, invoice_id: UUID) -> InvoiceOut:
+    """Mail an invoice that is owed once more."""
+    async with theirs(ctx, invoice_id) as there:
+        await letters.send_again(there, invoice_id)
         return await listings.shown(there, invoice_id)
 
 

@@ -3,10 +3,14 @@
 from uuid import UUID
 
 from nexuscore.kernel.ctx import Ctx
+from nexuscore.kernel.ids import uuid7
 from nexuscore.modules import mail
 from nexuscore.modules.invoices import documents, drafts, messages
+from nexuscore.modules.invoices.errors import NotOpen
+from nexuscore.modules.invoices.events import InvoiceResent
 from nexuscore.modules.invoices.papers.content import Words
-from nexuscore.modules.invoices.tables import Invoice
+from nexuscore.modules.invoices.settling import about
+from nexuscore.modules.invoices.tables import OWED, Invoice
 
 
 async def send_invoice(ctx: Ctx, invoice_id: UUID, event: UUID) -> None:
@@ -24,6 +28,15 @@ async def send_invoice(ctx: Ctx, invoice_id: UUID, event: UUID) -> None:
         link=documents.link(ctx, document),
     )
     await _send(ctx, invoice, message, event)
+
+
+async def send_again(ctx: Ctx, invoice_id: UUID) -> None:
+    """The invoice once more, when somebody asks for it; there is nothing to send of one that is not owed."""
+    invoice = await drafts.lock(ctx, invoice_id)
+    if invoice.state not in OWED or not invoice.amount_due:
+        raise NotOpen(details={"state": invoice.state})
+    await send_invoice(ctx, invoice_id, uuid7())
+    ctx.emit(InvoiceResent(**about(invoice), to=str((invoice.customer or {})["email"])))
 
 
 async def send_receipt(ctx: Ctx, invoice_id: UUID, amount: int, left: int, event: UUID) -> None:

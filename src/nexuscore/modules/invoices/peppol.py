@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 from nexuscore.kernel.money import Money
 from nexuscore.modules.invoices.errors import NotExportable, NotIssued
 from nexuscore.modules.invoices.lines import by_code
+from nexuscore.modules.invoices.schemas import InvoiceOut
 from nexuscore.modules.invoices.tables import CreditNote, Invoice
 
 CUSTOMIZATION = "urn:peppol:pint:billing-1@sg-1"
@@ -192,17 +193,21 @@ def supplier_address(lines: Iterable[str]) -> dict[str, Any]:
     return {"line1": streets[0] if streets else None, "line2": ", ".join(streets[1:]), "postal_code": code}
 
 
-def _check(invoice: Invoice) -> None:
-    """Stop here unless it was finalised and both parties are known as Peppol asks."""
-    if invoice.number is None:
-        raise NotIssued
+def missing(invoice: Invoice | InvoiceOut) -> list[str]:
+    """What Peppol asks of the parties of an invoice and is not known."""
     supplier, customer = invoice.supplier or {}, invoice.customer or {}
     address = supplier_address(supplier["address"])
-    missing = [
+    return [
         *(["supplier.uen"] if not supplier["uen"] else []),
         *(["supplier.address"] if not (address["line1"] and address["postal_code"]) else []),
         *(["customer.uen"] if not customer["uen"] else []),
         *(["customer.address"] if not customer["address"] else []),
     ]
-    if missing:
-        raise NotExportable(details={"missing": missing})
+
+
+def _check(invoice: Invoice) -> None:
+    """Stop here unless it was finalised and both parties are known as Peppol asks."""
+    if invoice.number is None:
+        raise NotIssued
+    if lacking := missing(invoice):
+        raise NotExportable(details={"missing": lacking})

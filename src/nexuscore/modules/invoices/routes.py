@@ -157,6 +157,12 @@ async def finalise_invoice(ctx: CanManage, invoice_id: UUID) -> InvoiceOut:
     return await everywhere.finalise(ctx, invoice_id)
 
 
+@billing.post("/{invoice_id}/send", answer=InvoiceOut, errors=(NotOpen,), needs_key=True)
+async def send_invoice(ctx: CanManage, invoice_id: UUID) -> InvoiceOut:
+    """Mail an invoice that is owed once more, to the address it was issued for."""
+    return await everywhere.send(ctx, invoice_id)
+
+
 @billing.post("/{invoice_id}/void", answer=InvoiceOut, errors=(AlreadyPaid, MoneyReceived, NotOpen), needs_key=True)
 async def void_invoice(ctx: CanManage, invoice_id: UUID, why: Reason) -> InvoiceOut:
     """Cancel an invoice nothing was paid for. Its number stays its own."""

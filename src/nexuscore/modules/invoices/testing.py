@@ -142,6 +142,28 @@ async def _quarter(house: House, client: Client) -> Made:
     return {"year": 2026, "quarter": 4}, None
 
 
+async def _new_page(house: House, client: Client) -> Made:
+    typed = {"lines": [{"description": "A month", "quantity": "1", "unit_price": "100.00"}]}
+    return {"org_id": str((await customer(house)).org.id)}, typed
+
+
+async def _new_row(house: House, client: Client) -> Made:
+    return {"org_id": str((await customer(house)).org.id)}, None
+
+
+def _note(probe_uen: bool = False) -> Probe:
+    async def probe(house: House, client: Client) -> Made:
+        acme = await customer(house, uen=some_uen()) if probe_uen else await customer(house)
+        return {"credit_note_id": str((await credit_note_in(house, acme.org.id))[1])}, None
+
+    return probe
+
+
+async def _exportable(house: House, client: Client) -> Made:
+    acme = await customer(house, uen=some_uen())
+    return {"invoice_id": str(await invoice_in(house, acme.org.id))}, None
+
+
 PROBES: dict[str, Probe] = {
     "read_invoice": _own,
     "read_invoice_pdf": _own,
@@ -154,7 +176,26 @@ PROBES: dict[str, Probe] = {
     "read_any_invoice": _any("open"),
     "change_invoice": _any("draft", {"lines": [MONTH]}),
     "finalise_invoice": _any("draft"),
+    "send_invoice": _any("open"),
     "void_invoice": _any("open", {"reason": "Probe"}),
     "give_up_invoice": _any("open", {"reason": "Probe"}),
     "issue_credit_note": _any("open", {"reason": "Probe", "amount": 100}),
+    "create_invoice_page": _new_page,
+    "new_invoice_line_page": _new_row,
+    "invoice_page": _any("open"),
+    "edit_invoice_page": _any("draft"),
+    "change_invoice_page": _any("draft", {"lines": [{"description": "A month", "unit_price": "90"}]}),
+    "invoice_line_page": _any("draft"),
+    "finalise_invoice_page": _any("draft"),
+    "send_invoice_page": _any("open"),
+    "void_invoice_page": _any("open", {"reason": "Probe"}),
+    "give_up_invoice_page": _any("open", {"reason": "Probe"}),
+    "pay_invoice_page": _any("open", {"amount": "5.00", "method": "cash", "reference": "probe"}),
+    "invoice_pdf_page": _any("open"),
+    "invoice_peppol_page": _exportable,
+    "new_credit_note_page": _any("open"),
+    "issue_credit_note_page": _any("open", {"reason": "Probe", "amount": "1.00"}),
+    "credit_note_page": _note(),
+    "credit_note_pdf_page": _note(),
+    "credit_note_peppol_page": _note(probe_uen=True),
 }
