@@ -114,7 +114,7 @@ def _table(columns: Sequence[Column], rows: Sequence[Any]) -> list[list[str]]:
 
 
 def _cell(row: Any, column: Column) -> str:
-    """What a spreadsheet gets: amounts in whole units. What it would take for a formula is given a quote, as Excel does."""
+    """What a spreadsheet gets: amounts as people write them. What it would take for a formula is given a quote."""
     value = row[column.field]
     if value is None:
         return ""

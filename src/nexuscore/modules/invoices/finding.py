@@ -29,7 +29,9 @@ class InvoiceFinder(Finder):
             found = await everywhere.db.page(INVOICES, asked, today=books.today(ctx))
         kind, draft = translate(ctx.locale, "Invoice"), translate(ctx.locale, "Draft")
         return [
-            Found(f"{row['number'] or draft} · {row['customer']}", kind, f"/console/billing/invoices/{row['id']}")
+            Found(
+                f"{row['number'] or draft} · {row['customer']}", kind, f"/console/billing/platform/invoices/{row['id']}"
+            )
             for row in from_json(found)["data"]
         ]
 
@@ -46,6 +48,6 @@ class CreditNoteFinder(Finder):
             found = await everywhere.db.page(CREDIT_NOTES, asked)
         kind = translate(ctx.locale, "Credit note")
         return [
-            Found(f"{row['number']} · {row['customer']}", kind, f"/console/billing/credit-notes/{row['id']}")
+            Found(f"{row['number']} · {row['customer']}", kind, f"/console/billing/platform/credit-notes/{row['id']}")
             for row in from_json(found)["data"]
         ]

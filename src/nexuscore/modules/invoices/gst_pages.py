@@ -9,7 +9,7 @@ from nexuscore.modules import books
 from nexuscore.modules.invoices import gst, parties
 from nexuscore.modules.invoices.routes import CanReport
 
-pages = Pages("/billing/gst", tag="Billing")
+pages = Pages("/billing/platform/gst", tag="Billing")
 SHOWN = 200  # documents on the page; the file has them all
 FIRST = 2000
 
@@ -22,7 +22,7 @@ class QuarterQuery(Schema):
     csv: str | None = Field(None, max_length=40)
 
 
-@pages.get(title="GST report", nav=Nav("Billing", icon="chart", order=40))
+@pages.get(title="GST report", nav=Nav("Platform", icon="chart", order=40))
 async def gst_page(ctx: CanReport, query: Annotated[QuarterQuery, Query()]) -> View:
     """The boxes of form F5 that sales decide, and every document they are made of."""
     today = books.today(ctx)

@@ -45,6 +45,14 @@ INVOICES = Listing(
     },
     search=(Invoice.number, Organisation.name, Organisation.uen, Invoice.customer_reference),
 )
+_OURS = ("id", "number", "state", "currency", "total", "gst_amount", "issued_on", "due_on", "customer_reference")
+OURS = Listing(
+    select(*columns(Invoice, _OURS), _LATE, Invoice.amount_due).where(Invoice.number.is_not(None)),
+    by=Invoice.id,
+    sorts={name: getattr(Invoice, name) for name in ("number", "issued_on", "due_on", "total")},
+    filters={"state": equals(Invoice.state, State), "overdue": flag("Only what is overdue.", *_IS_LATE)},
+    search=(Invoice.number, Invoice.customer_reference),
+)
 _NOTE = ("id", "number", "invoice_id", "currency", "subtotal", "gst_amount", "total", "reason", "issued_on")
 CREDIT_NOTES = Listing(
     select(*columns(CreditNote, _NOTE), Invoice.number.label("invoice"), Organisation.name.label("customer"))
@@ -79,6 +87,11 @@ async def invoices(ctx: Ctx, query: PageQuery) -> Json:
     """Everybody's invoices, newest first."""
     async with ctx.across_orgs("the invoices of everybody") as everywhere:
         return await everywhere.db.page(INVOICES, query, today=books.today(ctx))
+
+
+async def ours(ctx: Ctx, query: PageQuery) -> Json:
+    """What the context's organisation was invoiced, newest first."""
+    return await ctx.db.page(OURS, query, today=books.today(ctx))
 
 
 async def credit_notes(ctx: Ctx, query: PageQuery) -> Json:

@@ -1,7 +1,7 @@
 """The manifest: all that invoices add to an app."""
 
 from nexuscore.kernel.module import Module, Slot
-from nexuscore.modules.invoices import events, gst_pages, jobs, note_pages, pages, permissions
+from nexuscore.modules.invoices import events, gst_pages, jobs, note_pages, our_pages, pages, permissions
 from nexuscore.modules.invoices.checks import CHECKS
 from nexuscore.modules.invoices.figures import OwedFigures, RevenueFigures
 from nexuscore.modules.invoices.finding import CreditNoteFinder, InvoiceFinder
@@ -18,7 +18,7 @@ module = Module(
     settings=(InvoiceSettings,),
     tables=(Counter, Invoice, Payment, CreditNote, Document),
     routes=(routes, billing, returns),
-    pages=(pages.pages, note_pages.pages, gst_pages.pages),
+    pages=(our_pages.pages, pages.pages, note_pages.pages, gst_pages.pages),
     events=events.ALL,
     listeners=(jobs.mail_invoice, jobs.mail_receipt_of_a_part, jobs.mail_receipt, jobs.mail_reminder),
     workers=(jobs.make_document,),

@@ -12,14 +12,14 @@ from nexuscore.modules.invoices.routes import CanManage, InLanguage
 from nexuscore.modules.invoices.schemas import NewCreditNote
 from nexuscore.modules.invoices.typed import TypedCredit, credit_of
 
-pages = Pages("/billing", tag="Invoices")
-NOTES = "/console/billing/credit-notes"
+pages = Pages("/billing/platform", tag="Invoices")
+NOTES = "/console/billing/platform/credit-notes"
 
 
 @pages.get(
     "/credit-notes",
     title="Credit notes",
-    nav=Nav("Billing", icon="note", order=21),
+    nav=Nav("Platform", icon="note", order=21),
     listing=lists.CREDIT_NOTES,
 )
 async def credit_notes_page(ctx: CanManage, query: Annotated[PageQuery, Query()]) -> View:

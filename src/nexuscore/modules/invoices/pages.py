@@ -24,12 +24,12 @@ from nexuscore.modules.invoices.tables import OWED
 from nexuscore.modules.invoices.tax import treatment
 from nexuscore.modules.invoices.typed import TypedInvoice, TypedPayment, amount_of, lines_of, plain_amount
 
-pages = Pages("/billing/invoices", tag="Invoices")
-HERE = "/console/billing/invoices"
+pages = Pages("/billing/platform/invoices", tag="Invoices")
+HERE = "/console/billing/platform/invoices"
 _BLANK = 3  # rows of a new invoice
 
 
-@pages.get(title="Invoices", nav=Nav("Billing", icon="file", order=20), listing=lists.INVOICES)
+@pages.get(title="All invoices", nav=Nav("Platform", icon="file", order=20), listing=lists.INVOICES)
 async def invoices_page(ctx: CanManage, query: Annotated[PageQuery, Query()]) -> View:
     """Everybody's invoices, and what is owed."""
     return View("invoices.html", invoices=await lists.invoices(ctx, query), owed=await lists.owed(ctx))

@@ -11,7 +11,7 @@ from nexuscore.modules.books.module import module as books
 from nexuscore.modules.identity.module import module as identity
 from nexuscore.modules.identity.testing import person
 from nexuscore.modules.invoices.module import module
-from nexuscore.modules.invoices.testing import Customer, invoice_in, some_uen
+from nexuscore.modules.invoices.testing import Customer, credit_note_in, invoice_in, some_uen
 from nexuscore.modules.mail.module import module as mail
 from nexuscore.modules.mail.testing import outbox
 from nexuscore.modules.orgs.module import module as orgs
@@ -19,7 +19,7 @@ from tests.console.browsing import Browser
 from tests.console.conftest import signed_in
 
 pytestmark = pytest.mark.anyio
-PAGES = "/console/billing"
+PAGES = "/console/billing/platform"
 
 
 @pytest.fixture(scope="session")
@@ -185,3 +185,22 @@ async def test_the_search_finds_them_and_whoever_may_not_sees_nothing(root: Brow
     assert bill not in theirs.read.links
     for path in (bill, f"{PAGES}/invoices", f"{PAGES}/gst", f"{PAGES}/credit-notes"):
         assert (await theirs.open(path)).status == 403
+
+
+async def test_an_organisation_reads_its_own_and_nothing_of_drafts(house: House, acme: Customer) -> None:
+    theirs = await signed_in(house, acme.owner)
+    await theirs.open("/console/billing/invoices")
+    assert "No invoices yet" in theirs.text
+    draft = await invoice_in(house, acme.org.id, "draft")
+    bill, note = await credit_note_in(house, acme.org.id)
+    await theirs.open("/console/billing/invoices?state=open&sort=due_on")
+    here = f"/console/billing/invoices/{bill}"
+    assert here in theirs.read.links
+    assert f"/console/billing/invoices/{draft}" not in theirs.html
+    assert (await theirs.open(f"/console/billing/invoices/{draft}")).status == 404
+    await theirs.open(here)
+    assert "Tax Invoice" in theirs.text
+    assert not [form for form in theirs.read.forms if form.action.startswith("/console/billing")]
+    for path in (f"{here}/pdf", f"{here}/credit-notes/{note}/pdf?language=he"):
+        link = (await theirs.http.get(path)).headers["location"]
+        assert (await theirs.http.get(link)).content.startswith(b"%PDF")
