@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
+from time import monotonic, sleep
 
 import pytest
 
@@ -28,6 +29,14 @@ class Server:
 
     address: str
     said: list[str] = field(default_factory=list)
+
+    def first_link(self) -> str:
+        """The link it prints while nobody can administer the platform."""
+        until = monotonic() + 10
+        while not (found := re.search(r"open (http\S+/console/bootstrap\?token=\S+)", "".join(self.said))):
+            assert monotonic() < until, "".join(self.said)
+            sleep(0.05)
+        return found[1]
 
 
 @contextmanager

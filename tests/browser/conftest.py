@@ -5,16 +5,17 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import Browser as Playing, sync_playwright
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
+from tests.browser import axe
 from tests.serving import served
 
 TOKEN = "a-token-for-the-browser-test"
+NOWHERE_ELSE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -66,16 +67,8 @@ class Browser:
 
     def barriers(self) -> list[str]:
         """What axe finds on the page that keeps somebody out."""
-        self.driver.execute_script(_axe())
-        found = self.driver.execute_async_script("axe.run().then(arguments[0])")
-        return [f"{each['id']}: {each['help']}: {each['nodes'][0]['html'][:200]}" for each in found["violations"]]
-
-
-def _axe() -> str:
-    package = find_spec("axe_core_python")
-    assert package is not None
-    assert package.origin is not None
-    return Path(package.origin).with_name("axe.min.js").read_text()
+        self.driver.execute_script(axe.SCRIPT)
+        return axe.told(self.driver.execute_async_script(f"{axe.RUN}.then(arguments[0])"))
 
 
 @pytest.fixture(scope="session")
@@ -101,7 +94,7 @@ def started(chromium: tuple[str, str], tmp_path_factory: pytest.TempPathFactory)
         "--disable-background-networking",
         "--disable-component-update",
         "--no-first-run",
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+        NOWHERE_ELSE,
         f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
     ):
         options.add_argument(argument)
@@ -123,3 +116,14 @@ def browser(started: Chrome, address: str) -> Browser:
     found.complaints()
     found.hosts()
     return found
+
+
+@pytest.fixture(scope="module")
+def playing(chromium: tuple[str, str]) -> Iterator[Playing]:
+    """One Chromium for people who each have a context of their own in it. (Not for longer than a module: Playwright
+    keeps an event loop running, beside which no asynchronous test could have its own.)"""
+    arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking", NOWHERE_ELSE]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium[0], args=arguments)
+        yield browser
+        browser.close()

@@ -4,40 +4,35 @@ One server for all, started as somebody starts it who has just installed it; not
 """
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from time import monotonic, sleep, time
+from time import time
 
 import pyotp
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 from standardwebhooks import Webhook
 
 from tests.browser import issuer
 from tests.browser.person import PASSWORD, Person, Receiver, receiving, somebody
 from tests.docs.blocks import free_port
-from tests.serving import serving
+from tests.serving import Server, serving
 
 Meeting = Callable[..., Person]
 
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """The installation: where it is, what its terminal said, and where it looks for a provider."""
+    """The installation, and where it looks for a provider."""
 
-    address: str
-    said: list[str]
+    server: Server
     provider_port: int
 
-    def first_link(self) -> str:
-        """The link `nexus serve` prints while nobody can administer the platform."""
-        until = monotonic() + 10
-        while not (found := re.search(r"open (http\S+/console/bootstrap\?token=\S+)", "".join(self.said))):
-            assert monotonic() < until, "".join(self.said)
-            sleep(0.05)
-        return found[1]
+    @property
+    def address(self) -> str:
+        """Where it is; not the numbers that `nexus serve` prints."""
+        return self.server.address.replace("127.0.0.1", "localhost")
 
 
 @pytest.fixture(scope="module")
@@ -49,26 +44,15 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     provider |= {"client_id": issuer.CLIENT_ID, "client_secret": issuer.SECRET}
     settings = {"NEXUS_PUBLIC_URL": address, "NEXUS_IDENTITY_PROVIDERS": json.dumps([provider])}
     with serving(tmp_path_factory.mktemp("story"), port, NEXUS_ENV="development", **settings) as server:
-        yield House(address, server.said, theirs)
-
-
-@pytest.fixture(scope="module")
-def chromium_alone(chromium: tuple[str, str]) -> Iterator[Browser]:
-    """One Chromium; each person has a context of their own in it."""
-    arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking"]
-    arguments += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium[0], args=arguments)
-        yield browser
-        browser.close()
+        yield House(server, theirs)
 
 
 @pytest.fixture
-def meet(house: House, chromium_alone: Browser) -> Iterator[Meeting]:
+def meet(house: House, playing: Browser) -> Iterator[Meeting]:
     """Somebody with a browser of their own; whatever it complained about fails the test."""
 
     def one(**settings: object) -> Person:
-        return met.enter_context(somebody(chromium_alone, house.address, **settings))
+        return met.enter_context(somebody(playing, house.address, **settings))
 
     with ExitStack() as met:
         yield one
@@ -82,7 +66,7 @@ def receiver() -> Iterator[Receiver]:
 
 def test_from_the_first_link_to_the_trail(house: House, meet: Meeting, receiver: Receiver) -> None:
     ada, bob = meet(), meet()
-    runs_the_installation(ada, house.first_link())
+    runs_the_installation(ada, house.server.first_link())
     founds_an_organisation(ada)
     joins_by_the_mail(ada, bob)
     is_given_a_role(ada, bob)

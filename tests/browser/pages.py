@@ -1,0 +1,86 @@
+"""Every page there is, and an address of each: taken from the manifests, and from the links between pages."""
+
+import http.client
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from examples.main import app
+from nexuscore.console.navigation import pages_of
+from nexuscore.kernel.http.page_run import PageRoute
+from tests.browser.person import Person
+
+DOOR = {  # what a mail or a form leads to
+    "/console/bootstrap": "?token=nxs_nothing",
+    "/console/confirm-email": "?token=nxs_nothing",
+    "/console/reset-password": "?token=nxs_nothing",
+    "/console/second-factor": "?challenge=0190c8a2-5b1e-7c3f-9d7a-2f6b1c4d8e90&factors=totp,passkey,recovery_code",
+    "/console/search": "?q=a",
+}
+_LINK = re.compile(r'href="(/console[^"#]*)"')
+_ASSET = re.compile(r'(?:href|src)="(/console/assets/[^"]+)"')
+_CODERS = "gzip, deflate, br, zstd"  # as Chromium asks for
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A page as it came over the wire: its bytes there, what it holds, and whether it is a page at all."""
+
+    status: int
+    size: int
+    html: str
+    is_page: bool
+
+
+def patterns(*, outdoors: bool) -> dict[str, PageRoute]:
+    """The pages for before or after one signs in, by the pattern of their address."""
+    return {route.path: route for route in pages_of(app) if route.page.outdoors == outdoors}
+
+
+def weigh(person: Person, path: str, *, coded: bool = True) -> Weighed:
+    """Ask for something as this browser does."""
+    cookies = "; ".join(f"{each['name']}={each['value']}" for each in person.context.cookies())
+    connection = http.client.HTTPConnection(urlsplit(person.address).netloc, timeout=30)
+    headers = {"cookie": cookies, "accept": "text/html,*/*;q=0.8", "accept-encoding": _CODERS if coded else "identity"}
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    is_page = answer.headers.get_content_type() == "text/html"
+    return Weighed(answer.status, len(body), "" if coded else body.decode(errors="replace"), is_page)
+
+
+def addresses(person: Person) -> Iterator[tuple[str, str]]:
+    """An address of every page one is let in to, by its pattern: those of its own, and those another page leads to.
+
+    A page that no page leads to is yielded without one.
+    """
+    known = patterns(outdoors=False)
+    waiting = [path + DOOR.get(path, "") for path in known if "{" not in path]
+    found = {path: path + DOOR.get(path, "") for path in known if "{" not in path}
+    looked: set[str] = set()
+    while waiting:
+        path = waiting.pop(0)
+        if path in looked:
+            continue
+        looked.add(path)
+        page = weigh(person, path, coded=False)
+        assert page.status == 200, f"{path} answers {page.status}"
+        for link in _LINK.findall(page.html):
+            pattern = _pattern(list(known), link.replace("&amp;", "&"))
+            if pattern is not None and pattern not in found:
+                found[pattern] = link.replace("&amp;", "&")
+                waiting.append(found[pattern])
+    for pattern in known:
+        yield pattern, found.get(pattern, "")
+
+
+def _pattern(known: Sequence[str], link: str) -> str | None:
+    path = link.partition("?")[0]
+    return next((each for each in known if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", each), path)), None)
+
+
+def assets(html: str) -> set[str]:
+    """The styles, scripts and pictures a page asks for."""
+    return set(_ASSET.findall(html))
