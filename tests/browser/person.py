@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
+from uuid import uuid4
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
@@ -81,7 +82,10 @@ class Person:
         """What the API answers to this browser, for what there is no need to click through."""
         token = next((each["value"] for each in self.context.cookies() if each["name"] == "nexus_csrf"), "")
         answer = self.context.request.fetch(
-            f"{self.address}/api/v1{path}", method=method, data=body, headers={"x-csrf-token": token}
+            f"{self.address}/api/v1{path}",
+            method=method,
+            data=body,
+            headers={"x-csrf-token": token, "idempotency-key": uuid4().hex},
         )
         assert answer.status // 100 == status, f"{method} {path}: {answer.status} {answer.text()}"
         return answer.json() if answer.body() else None

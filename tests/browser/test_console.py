@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser import axe
-from tests.browser.furniture import furnish
+from tests.browser.furniture import SUPPLIER, furnish
 from tests.browser.pages import DOOR, addresses, assets, patterns, weigh
 from tests.browser.person import Person, receiving, somebody
 from tests.serving import Server, serving
@@ -24,7 +24,8 @@ FIRST, LATER = 100_000, 20_000  # bytes: HTML, styles and scripts, compressed
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The whole app, in development: the tools of developers have pages too."""
-    with serving(tmp_path_factory.mktemp("console"), 0, "--app", "examples.main:app", NEXUS_ENV="development") as found:
+    settings = {"NEXUS_ENV": "development", **SUPPLIER}
+    with serving(tmp_path_factory.mktemp("console"), 0, "--app", "examples.main:app", **settings) as found:
         yield found
 
 
