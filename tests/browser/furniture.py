@@ -1,5 +1,6 @@
 """A house that is lived in: an admin, an organisation, and something of everything there are pages about."""
 
+from time import monotonic
 from typing import Any
 
 from tests.browser.person import PASSWORD, Person, Receiver
@@ -45,7 +46,6 @@ def _money(ada: Person, here: str) -> None:
     plan = ada.asks("POST", "/subscriptions", {"plan": "professional-month", "trial": False})
     (first,) = ada.asks("GET", "/invoices")["data"]
     _pay(ada, first["id"])
-    ada.asks("POST", f"/subscriptions/{plan['id']}/previews", {"plan": "enterprise-month"})
     lines = [
         {"description": "Onboarding, hours", "quantity": "1.5", "unit_price": 20000},
         {"description": "Training at the quay, for six", "unit_price": 120000},
@@ -56,9 +56,13 @@ def _money(ada: Person, here: str) -> None:
         ada.asks("POST", f"/billing/invoices/{each['id']}/finalise")
     by_hand = {"invoice_id": for_hand["id"], "amount": 50000, "kind": "bank_transfer", "reference": "FT-4711"}
     ada.asks("POST", "/payments/by-hand", by_hand)
-    credit = {"reason": "One seat less", "lines": [{"line": 1, "amount": 5000}]}
+    credit = {"reason": "One seat less", "amount": 5000}
     ada.asks("POST", f"/billing/invoices/{overdue['id']}/credit-notes", credit)
     _quote(ada, here)
+    until = monotonic() + 20
+    while ada.asks("GET", f"/subscriptions/{plan['id']}")["state"] != "active":
+        assert monotonic() < until, "the plan does not begin"
+    ada.asks("POST", f"/subscriptions/{plan['id']}/previews", {"plan": "enterprise-month"})
 
 
 def _pay(ada: Person, invoice: str) -> None:
