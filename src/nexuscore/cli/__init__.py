@@ -39,7 +39,8 @@ class Commands(TyperGroup):
         """Find the command `args` begin with, reading its file now."""
         name = args[0]
         if name in COMMANDS:
-            file = import_module(f"nexuscore.cli.{COMMANDS[name][0]}")
+            with project.reading():
+                file = import_module(f"nexuscore.cli.{COMMANDS[name][0]}")
             self.commands[name] = get_group(file.commands).commands[name]
             _take_options([self.commands[name]], [option for option in self.params if option.name in EVERYWHERE])
         elif not name.startswith("-"):

@@ -1,12 +1,14 @@
 """The project a command works on: which app it is, loaded, and what runs on it."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
 import tomllib
 import traceback
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -48,7 +50,8 @@ def load() -> "App":
     place, _, attribute = named.partition(":")
     if not place or not attribute:
         raise ConfigurationError(f"{named!r} does not name an app: it must look like acme.main:app. {HOW}.")
-    module = _import(place)
+    with reading():
+        module = _import(place)
     found = getattr(module, attribute, None)
     if found is None:
         raise ConfigurationError(f"{place} has no attribute {attribute!r}. {HOW}.")
@@ -56,6 +59,17 @@ def load() -> "App":
         raise ConfigurationError(f"{named} is a {type(found).__name__}, not an app: make it with compose([...]).")
     log.configure(level="warning", format="text", stream=sys.stderr)  # standard output is for what was asked
     return found  # type: ignore[no-any-return]  # checked in the line above, by a class mypy cannot see
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """While code is read. All of it stays, so it is not looked through for garbage: that was a quarter of a start."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _import(place: str) -> ModuleType:

@@ -26,7 +26,7 @@ from nexuscore.cli import COMMANDS, main
 
 for place, _ in COMMANDS.values():
     import_module(f"nexuscore.cli.{place}")
-import_module("nexuscore.kernel.app")
+import_module("nexuscore.main")
 for line in sys.stdin:
     told = json.loads(line)
     pid = os.fork()
@@ -44,7 +44,7 @@ for line in sys.stdin:
 
 @dataclass(frozen=True)
 class Warm:
-    """A process that has read the libraries and forks one of its own for every command: a second less for each."""
+    """A process that has read the libraries and what is built in, and forks one of its own for every command: a second less for each."""
 
     process: "subprocess.Popen[str]"
 

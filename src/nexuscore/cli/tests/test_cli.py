@@ -1,5 +1,6 @@
 """`nexus`, run in a folder of its own with a real database, as a person or a machine would."""
 
+import gc
 import json
 import re
 import signal
@@ -14,7 +15,7 @@ import httpx2
 import pytest
 from typer.main import get_group
 
-from nexuscore.cli import COMMANDS
+from nexuscore.cli import COMMANDS, project
 from nexuscore.cli.tests.terminal import Project, can_answer, eventually
 
 REPOSITORY = Path(__file__).parents[4]
@@ -91,6 +92,14 @@ def test_an_app_that_cannot_be_loaded_is_one_sentence_and_with_debug_a_traceback
         check=False,
     )
     assert (done.returncode, "Traceback" in done.stderr) == (1, True)
+
+
+def test_the_garbage_collector_rests_only_while_code_is_read() -> None:
+    with pytest.raises(ZeroDivisionError), project.reading():
+        assert not gc.isenabled()
+        raise ZeroDivisionError
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
 
 
 def test_a_module_brings_commands_of_its_own(empty: Project) -> None:
