@@ -44,7 +44,7 @@ for line in sys.stdin:
 
 @dataclass(frozen=True)
 class Warm:
-    """A process that has read the libraries and what is built in, and forks one of its own for every command: a second less for each."""
+    """A process that has read all of ours, and forks one of its own for every command: a second less for each."""
 
     process: "subprocess.Popen[str]"
 
