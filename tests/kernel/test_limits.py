@@ -188,6 +188,16 @@ async def test_nor_can_organisations(app: App) -> None:
     assert found == [404] * 100 + [429] * 2
 
 
+async def test_a_proxy_that_adds_a_line_of_its_own_is_heard() -> None:
+    """As HAProxy does. Seen: of what was sent the first line counted, which is the caller's, so all 120 came in."""
+    app = made(NEXUS_TRUSTED_PROXIES="10.0.0.0/8")
+    found = []
+    for number in range(120):
+        lines = [("x-forwarded-for", f"192.0.2.{number}"), ("x-forwarded-for", "203.0.113.50")]
+        found.append((await caller(app, ip="10.0.0.1").get("/open", headers=lines)).status_code)
+    assert found == [200] * 100 + [429] * 20
+
+
 @pytest.mark.parametrize("header", ["x-forwarded-for", "x-real-ip", "forwarded"])
 async def test_hole_3_a_forged_address_is_not_another_one(app: App, header: str) -> None:
     """Hole 3 (allauth; CVE-2024-47070), for every operation. Weakened: X-Forwarded-For was believed of anybody."""

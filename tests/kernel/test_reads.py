@@ -265,6 +265,25 @@ async def test_a_packed_answers_tag_will_do(alice: Client) -> None:
     assert (await patched(alice, made.json()["id"], made.headers["etag"])).status_code == 200
 
 
+async def test_what_is_said_in_several_lines_is_said(alice: Client) -> None:
+    """Tags, codings and languages; of what is no list the first line counts."""
+    id = (await alice.post("/notes", {"title": "Milk", "body": "x" * 2000})).json()["id"]
+    path = f"/notes/{id}"
+    tag = (await alice.get(path, headers={"accept-encoding": "identity"})).headers["etag"]
+    for lines in ([tag, '"b"'], ['"a"', tag]):
+        answer = await alice.get(path, headers=[("if-none-match", each) for each in lines])
+        assert answer.status_code == 304
+    changed = await alice.patch(path, {"title": "Bread"}, headers=[("if-match", '"a"'), ("if-match", tag)])
+    assert changed.status_code == 200
+    lines = [("accept-encoding", "br;q=0.1"), ("accept-encoding", "gzip"), ("accept-encoding", "zstd;q=0")]
+    lines += [("x-request-id", "first"), ("x-request-id", "second")]
+    answer = await alice.get(path, headers=lines)
+    assert (answer.headers["content-encoding"], answer.headers["x-request-id"]) == ("gzip", "first")
+    languages = [("accept-language", "fr"), ("accept-language", "pl;q=0.5"), ("accept-language", "he;q=0.9")]
+    refused = await alice.http.get("/api/v1/notes/x", headers=languages)
+    assert any("\u05d0" <= letter <= "\u05ea" for letter in refused.json()["error"]), "Hebrew is liked best"
+
+
 async def test_a_condition_that_cannot_be_checked_is_not_ignored(alice: Client) -> None:
     answer = await alice.post("/notes", MILK, headers={"if-match": '"x"'})
     assert (answer.status_code, answer.json()["error_code"]) == (412, "precondition_unsupported")

@@ -6,7 +6,7 @@
 import asyncio
 import re
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -161,6 +161,10 @@ class App:
         await self._open.enter_async_context(siblings.joined(self))
         self.tracing = tracing.start(settings)
         self.watch.start()
+
+    def on_stop(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Have something closed when the app stops: a client with open connections, by whoever opens it."""
+        self._open.push_async_callback(close)
 
     async def stop(self) -> None:
         """Close it again."""

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Literal
 
+from nexuscore.kernel import metrics
 from nexuscore.kernel.errors import ServiceUnavailable
 from nexuscore.kernel.log import get_logger
 
@@ -32,6 +33,7 @@ class Breaker:
         self._successes = 0
         self._open_until: float | None = None
         self._probing = False
+        metrics.show_circuit(name, is_open=False)
 
     @property
     def state(self) -> Literal["closed", "open", "half-open"]:
@@ -67,6 +69,7 @@ class Breaker:
             self._open_until = self._now()
             return
         self._open_until = None
+        metrics.show_circuit(self.name, is_open=False)
         _log.info("circuit_closed", circuit=self.name)
 
     def failed(self, error: object = None) -> None:
@@ -79,6 +82,7 @@ class Breaker:
         self._successes = 0
         self._open_until = self._now() + self._wait
         if was_closed:
+            metrics.show_circuit(self.name, is_open=True)
             _log.warning("circuit_opened", circuit=self.name, failures=self._failures, error=str(error or ""))
 
     def retry_in(self) -> float:

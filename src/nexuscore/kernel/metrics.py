@@ -69,6 +69,7 @@ _outside = counter("nexus_outside_calls", "Calls to others' servers: answered or
 _outside_seconds = histogram(
     "nexus_outside_call_duration_seconds", "Time a call to others took.", ["to"], buckets=_REQUEST_SECONDS
 )
+_circuits = gauge("nexus_circuit_open", "Whether a service that failed again and again is left alone (1).", ["to"])
 _jobs = counter("nexus_jobs", "Jobs ended, by outcome: done, again, parked, lease_lost.", ["kind", "outcome"])
 _job_durations = histogram("nexus_job_duration_seconds", "Time a job ran.", ["kind"], buckets=_JOB_SECONDS)
 _jobs_running = gauge("nexus_jobs_running", "Jobs that run in this process now.")
@@ -153,6 +154,11 @@ def observe_outside(purpose: str, outcome: str, seconds: float) -> None:
     """Count a call to others: `purpose` is one of few words, `outcome` "answered" or "failed"."""
     _outside.labels(purpose, outcome).inc()
     _outside_seconds.labels(purpose).observe(seconds)
+
+
+def show_circuit(name: str, *, is_open: bool) -> None:
+    """Show whether calls to the service of this name go through."""
+    _circuits.labels(name).set(is_open)
 
 
 def observe_job(kind: str, outcome: str, seconds: float) -> None:

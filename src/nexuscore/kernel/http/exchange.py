@@ -16,8 +16,14 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
+# Headers that may be sent in several lines, and what joins these. A proxy may add what it knows as a line of its own.
+LISTS = dict.fromkeys(
+    ("accept", "accept-encoding", "accept-language", "if-match", "if-none-match", "x-forwarded-for", "tracestate"), ", "
+) | {"cookie": "; "}
+
+
 class Exchange:
-    """What the caller sent. Header names are lower case; the first of a repeated header counts."""
+    """What the caller sent. Header names are lower case; lines of a list are joined, else the first counts."""
 
     __slots__ = (
         "_body",
@@ -50,8 +56,12 @@ class Exchange:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.headers: dict[str, str] = {}
-        for name, value in reversed(scope["headers"]):
-            self.headers[name.decode("latin-1")] = value.decode("latin-1")
+        for name, value in scope["headers"]:
+            called = name.decode("latin-1")
+            if called not in self.headers:
+                self.headers[called] = value.decode("latin-1")
+            elif called in LISTS:
+                self.headers[called] += LISTS[called] + value.decode("latin-1")
         self.limit = limit
         self.locale = "en"
         self.request_id = ""

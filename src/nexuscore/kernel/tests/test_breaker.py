@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from nexuscore.kernel import metrics
 from nexuscore.kernel.breaker import Breaker
 from nexuscore.kernel.errors import ServiceUnavailable
 
@@ -33,6 +34,11 @@ def fail(breaker: Breaker, times: int = 1) -> None:
         breaker.failed(OSError("down"))
 
 
+def shown() -> float | None:
+    """What the figures say of it."""
+    return metrics.registry.get_sample_value("nexus_circuit_open", {"to": "shop"})
+
+
 def test_it_opens_after_five_failures_in_a_row(breaker: Breaker) -> None:
     fail(breaker, 4)
     breaker.succeeded()
@@ -40,6 +46,7 @@ def test_it_opens_after_five_failures_in_a_row(breaker: Breaker) -> None:
     assert breaker.state == "closed"
     fail(breaker)
     assert (breaker.state, breaker.allows(), breaker.retry_in()) == ("open", False, 30)
+    assert shown() == 1
 
 
 def test_after_the_wait_one_probe_at_a_time_may_try(breaker: Breaker, hand: Hand) -> None:
@@ -49,8 +56,10 @@ def test_after_the_wait_one_probe_at_a_time_may_try(breaker: Breaker, hand: Hand
     hand.at += 0.1
     assert [breaker.allows() for _ in range(3)] == [True, False, False]
     assert breaker.state == "half-open"
+    assert shown() == 1
     breaker.succeeded()
     assert (breaker.state, breaker.allows()) == ("closed", True)
+    assert shown() == 0
 
 
 def test_a_probe_that_fails_keeps_it_open_for_another_wait(breaker: Breaker, hand: Hand) -> None:

@@ -167,6 +167,7 @@ def client_of(app: App) -> Outbound:
     found = _clients.get(app)
     if found is None or found[0] is not loop:
         found = _clients[app] = (loop, Outbound(endpoints.policy(app)))
+        app.on_stop(found[1].aclose)
     return found[1]
 
 

@@ -79,6 +79,11 @@ class Receiver:
             self._open.discard(writer)
             writer.close()
 
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
     def hang_up(self) -> None:
         """End every connection."""
         for writer in list(self._open):

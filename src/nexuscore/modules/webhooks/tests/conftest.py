@@ -4,10 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from nexuscore.kernel.app import App
 from nexuscore.kernel.module import Module
 from nexuscore.modules.webhooks.module import module
-from nexuscore.modules.webhooks.sending import client_of
 from nexuscore.modules.webhooks.testing import Receiver, receiving
 from nexuscore.modules.webhooks.tests.shop import shop
 
@@ -15,12 +13,6 @@ from nexuscore.modules.webhooks.tests.shop import shop
 @pytest.fixture(scope="session")
 def modules() -> list[Module]:
     return [shop, module]
-
-
-@pytest.fixture(autouse=True)
-async def end_connections(composed: App, anyio_backend: str) -> AsyncIterator[None]:
-    yield
-    await client_of(composed).aclose()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Deliveries: an event happens, a receiver hears of it, and what came of every try is written down."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from nexuscore.kernel.clock import FakeClock
 from nexuscore.kernel.testing import ALICE, CHARLIE, Client, House
 from nexuscore.modules.webhooks import jobs
 from nexuscore.modules.webhooks.events import WebhookDisabled
+from nexuscore.modules.webhooks.sending import client_of
 from nexuscore.modules.webhooks.testing import Receiver, Say, hurry
 from nexuscore.modules.webhooks.tests.shop import OrderPlaced, Whispered, add, listed, pay, tries
 from nexuscore.modules.webhooks.waking import wake
@@ -412,3 +414,13 @@ async def test_old_deliveries_are_forgotten_unless_they_wait(
             await jobs.prune.run(ctx)
         assert len(await listed(alice, endpoint_id=endpoint["id"])) == left
     assert [each["state"] for each in await listed(alice)] == ["pending"]
+
+
+async def test_connections_end_with_the_app(house: House, receiver: Receiver) -> None:
+    """Seen red without `app.on_stop`: the connection stayed until the process ended."""
+    await client_of(house.app).request("POST", receiver.url)
+    assert receiver.connections == 1
+    await house.app.stop()
+    async with asyncio.timeout(5):
+        while receiver.connections:
+            await asyncio.sleep(0.01)
