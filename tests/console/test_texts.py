@@ -28,7 +28,9 @@ def shown(module: Module) -> Iterator[str]:
     for path in sorted(module.templates.glob("*.html")):
         found_in: Any = jinja.extract_translations  # type: ignore[attr-defined]  # of the extension i18n
         for _, _name, found in found_in(path.read_text(encoding="utf-8"), ("_", "n_")):
-            yield from ([found] if isinstance(found, str) else [text for text in found or () if isinstance(text, str)])
+            yield from [text for text in ([found] if isinstance(found, str) else found or ()) if text][
+                :1
+            ]  # a plural's one
     for path in sorted(module.folder.glob("*.py")):
         yield from said(path)
 

@@ -1,7 +1,7 @@
 """The filler of the kernel's slot: draws pages, keeps what a browser needs to know, and answers failures."""
 
 from secrets import randbelow, token_hex
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from pydantic_core import from_json
@@ -12,6 +12,7 @@ from nexuscore.console.grids import AsCsv, as_csv
 from nexuscore.console.navigation import crumbs, navigation
 from nexuscore.console.words import Words, bare_words
 from nexuscore.kernel import i18n
+from nexuscore.kernel.access import can
 from nexuscore.kernel.app import App
 from nexuscore.kernel.db import Json
 from nexuscore.kernel.errors import NexusError, NotFoundError
@@ -20,10 +21,11 @@ from nexuscore.kernel.http.auth import Identity
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.http.forms import Sent
 from nexuscore.kernel.http.page_run import PageRoute
-from nexuscore.kernel.http.pages import CONSOLE, Around, Frame, View, Went
+from nexuscore.kernel.http.pages import CONSOLE, Around, Frame, More, View, Went
 
 HTML = "text/html; charset=utf-8"
 SIGN_IN, PROVE = f"{CONSOLE}/sign-in", f"{CONSOLE}/prove"
+T = TypeVar("T")
 _MOST_CSV = 10_000
 NOTHING: dict[str, list[dict[str, Any]]] = {"start": [], "end": [], "menu": []}
 
@@ -48,6 +50,7 @@ class ConsoleFrame(Frame):
             around=await self._around(exchange, identity) if inside and identity.actor.known else NOTHING,
             nav=navigation(app, identity, exchange.path) if inside else [],
             crumbs=crumbs(app, route, exchange.path) if inside else [],
+            offered=await self._more(exchange, identity, view.offers) if view.offers else {},
         )
         try:
             reply.body = _rendered(app, route, view, words).encode()
@@ -121,10 +124,25 @@ class ConsoleFrame(Frame):
         async with app.context(
             org=identity.org, actor=identity.actor, locale=exchange.locale, request_id=exchange.request_id
         ) as ctx:
-            for module, around in _arounds(app):
+            for module, around in _of(app, Around):  # type: ignore[type-abstract]  # asked for, not made
                 shown = await around.look(ctx)
                 if shown is not None:
                     found[around.place].append({**shown, "template": f"{module}/{around.template}"})
+        return found
+
+    async def _more(self, exchange: Exchange, identity: Identity, offers: dict[str, Any]) -> dict[str, Any]:
+        """What other modules add to this page, by the place it offers."""
+        found: dict[str, list[dict[str, Any]]] = {place: [] for place in offers}
+        mores = [(module, each) for module, each in _of(exchange.app, More) if each.place in offers]  # type: ignore[type-abstract]  # asked for, not made
+        async with exchange.app.context(
+            org=identity.org, actor=identity.actor, locale=exchange.locale, request_id=exchange.request_id
+        ) as ctx:
+            for module, more in mores:
+                if more.permission is not None and not can(identity, more.permission):
+                    continue
+                shown = await more.look(ctx, offers[more.place])
+                if shown is not None:
+                    found[more.place].append({**_parsed(shown), "template": f"{module}/{more.template}"})
         return found
 
     async def _csv(self, exchange: Exchange, route: PageRoute, view: View, words: Words, table: AsCsv) -> Reply:
@@ -142,12 +160,16 @@ class ConsoleFrame(Frame):
 
 def _rendered(app: App, route: PageRoute, view: View, words: Words) -> str:
     name = view.template if route.module == "console" else f"{route.module}/{view.template}"
-    values = {name: from_json(value) if isinstance(value, Json) else value for name, value in view.values.items()}
-    return environment_of(app).get_template(name).render({**values, **words.all})
+    return environment_of(app).get_template(name).render({**_parsed(view.values), **words.all})
 
 
-def _arounds(app: App) -> list[tuple[str, Around]]:
-    return [(module.name, each) for module in app.modules for each in module.contributes if isinstance(each, Around)]
+def _parsed(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a template, JSON of a verb as what it says."""
+    return {name: from_json(value) if isinstance(value, Json) else value for name, value in values.items()}
+
+
+def _of(app: App, kind: type[T]) -> list[tuple[str, T]]:
+    return [(module.name, each) for module in app.modules for each in module.contributes if isinstance(each, kind)]
 
 
 def _problem(exchange: Exchange, error: NexusError, reply: Reply, words: dict[str, Any], template: str) -> Reply:

@@ -20,7 +20,7 @@ from nexuscore.kernel.http.auth import Authenticator
 from nexuscore.kernel.http.documents import Chapter
 from nexuscore.kernel.http.health import SEE_HEALTH
 from nexuscore.kernel.http.idempotency import StoredAnswer
-from nexuscore.kernel.http.pages import Around, Figures, Finder, Frame
+from nexuscore.kernel.http.pages import Around, Figures, Finder, Frame, More
 from nexuscore.kernel.jobs import Worker, every
 from nexuscore.kernel.module import Greeting, Module, Slot
 from nexuscore.kernel.queue import Listen, Tick, Ticked, run_tick
@@ -40,7 +40,7 @@ async def sweep(ctx: Ctx) -> None:
     await ctx.db.raw("SELECT nexus_event_partitions(3)")
 
 
-PAGES = (Slot(Frame, single=True), Slot(Around), Slot(Finder), Slot(Figures))
+PAGES = (Slot(Frame, single=True), Slot(Around), Slot(Finder), Slot(Figures), Slot(More))
 
 kernel = Module(
     name="kernel",

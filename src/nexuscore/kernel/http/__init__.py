@@ -4,7 +4,7 @@ from fastapi import Query
 
 from nexuscore.kernel.http.answers import Problem, Reply, Schema
 from nexuscore.kernel.http.exchange import Exchange
-from nexuscore.kernel.http.forms import Upload
+from nexuscore.kernel.http.forms import Upload, amount_of
 from nexuscore.kernel.http.pages import Nav, Pages, View, Went
 from nexuscore.kernel.http.routes import Can, Older, Public, Routes, SignedIn
 from nexuscore.kernel.http.versions import Version
@@ -29,4 +29,5 @@ __all__ = [
     "Version",
     "View",
     "Went",
+    "amount_of",
 ]

@@ -18,8 +18,9 @@ from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, TypeAdapter, ValidationError as PydanticError
 
-from nexuscore.kernel.errors import MalformedRequest, NexusError, UnsupportedMediaType, ValidationError
+from nexuscore.kernel.errors import Fault, MalformedRequest, NexusError, UnsupportedMediaType, ValidationError
 from nexuscore.kernel.http.exchange import Exchange
+from nexuscore.kernel.money import Money
 
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
@@ -128,6 +129,21 @@ def unveiled(text: str) -> str:
         return bytes(a ^ b for a, b in zip(both[:half], both[half:], strict=True)).decode("ascii")
     except ValueError:
         return ""
+
+
+def amount_of(text: str, currency: str, field: str = "amount") -> Money:
+    """An amount as people type it into a field: "12.30", and "12,30" where that is how one writes.
+
+    A comma before three digits may mean a thousand or a decimal: it is refused, since neither may be guessed.
+    """
+    plain = "".join(text.split())
+    whole, comma, decimals = plain.rpartition(",")
+    if comma and "." not in plain and len(decimals) in (1, 2):
+        plain = f"{whole}.{decimals}"
+    try:
+        return Money.parse(plain, currency)
+    except ValueError:
+        raise ValidationError.of([Fault(field, "malformed", "Write an amount such as 12.30.")]) from None
 
 
 def as_given(annotation: Any, sent: Sent) -> Any:

@@ -2,6 +2,8 @@
 person can go on from.
 """
 
+import asyncio
+import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -13,6 +15,7 @@ from nexuscore.kernel.errors import (
     AuthenticationError,
     AuthorizationError,
     ConfigurationError,
+    ConflictError,
     Fault,
     NexusError,
     NotFoundError,
@@ -22,8 +25,9 @@ from nexuscore.kernel.faults import fault_of
 from nexuscore.kernel.http.answers import Reply
 from nexuscore.kernel.http.auth import Identity
 from nexuscore.kernel.http.exchange import Exchange
-from nexuscore.kernel.http.forms import TYPED, WORD, as_given, read_form, unveiled
-from nexuscore.kernel.http.pages import CONSOLE, Frame, PageOperation, PageState, View, Went
+from nexuscore.kernel.http.forms import TYPED, WORD, Sent, as_given, read_form, unveiled
+from nexuscore.kernel.http.idempotency import HEADER, IdempotencyConflict, IdempotencyKeyReused
+from nexuscore.kernel.http.pages import CONSOLE, WENT, Frame, PageOperation, PageState, View, Went
 from nexuscore.kernel.http.routes import Public
 from nexuscore.kernel.http.run import CtxRoute
 from nexuscore.kernel.paging import MAX_LIMIT
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 
 CSRF_HEADER = "x-csrf-token"
 TOKEN = "_token"  # noqa: S105 - the name of a field, not a secret
+_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)  # while the first sending of a form is at work
 WHO = frozenset({"authentication_required", "invalid_token", "reauthentication_required"})
 MAY_NOT = frozenset({"permission_denied", "ownership_denied", "form_from_elsewhere"})
 
@@ -49,6 +54,13 @@ class FormFromElsewhere(AuthorizationError):
 
     code = "form_from_elsewhere"
     message = "This form did not come from our pages, so nothing was done."
+
+
+class FormSentAlready(ConflictError):
+    """The same drawing of a form, sent again with something else in it."""
+
+    code = "form_sent_already"
+    message = "This form was sent already, and it was done. If you mean something else now, please send it again."
 
 
 class PageRoute(CtxRoute):
@@ -74,6 +86,17 @@ class PageRoute(CtxRoute):
             return await self._failed(exchange, error)
         return await self._finish(exchange, reply)
 
+    async def _transact(self, exchange: Exchange, identity: Identity, arguments: dict[str, Any]) -> Reply | NexusError:
+        """As an operation does; a form that is sent while its first sending is at work waits for what comes of that."""
+        for pause in _PAUSES:
+            try:
+                return await super()._transact(exchange, identity, dict(arguments))
+            except IdempotencyConflict:
+                await asyncio.sleep(pause)
+            except IdempotencyKeyReused:
+                raise FormSentAlready from None
+        return await super()._transact(exchange, identity, arguments)
+
     async def _begin(self, exchange: Exchange, path: dict[str, str]) -> None:
         """Take what is the frame's: its part of the query, the form and its token."""
         page = PageState(_gathered(exchange.query), self)
@@ -93,6 +116,8 @@ class PageRoute(CtxRoute):
             if sent is not None:
                 page.sent = sent
                 exchange.headers.setdefault(CSRF_HEADER, unveiled(sent.value(TOKEN) or ""))
+                if self.declared.needs_key and sent.value(TOKEN):
+                    exchange.headers.setdefault(HEADER, _key_of(sent, exchange.path))
                 word = sent.value(WORD)
                 if word is not None and (sent.value(TYPED) or "").strip() != word:
                     raise ValidationError.of([Fault(TYPED, "not_confirmed", "Type {word} to confirm.", {"word": word})])
@@ -154,6 +179,8 @@ class PageRoute(CtxRoute):
         return await shown._finish(exchange, view)
 
     async def _finish(self, exchange: Exchange, reply: Reply) -> Reply:
+        if reply.media == WENT and not isinstance(reply, Went):
+            reply = Went.kept(reply)
         if isinstance(reply, Went):
             return self._frame.lead(exchange, reply)
         if isinstance(reply, View):
@@ -165,9 +192,13 @@ class PageRoute(CtxRoute):
         return reply
 
     def _encoded(self, exchange: Exchange, result: Any) -> Reply:
-        if isinstance(result, Reply):
+        if not isinstance(result, Reply):
+            raise TypeError(f"{self.operation_id} returns {type(result).__name__}; a page returns a View or a Went")
+        if not self.declared.needs_key:
             return result
-        raise TypeError(f"{self.operation_id} returns {type(result).__name__}; a page returns a View or a Went")
+        if not isinstance(result, Went):
+            raise TypeError(f"{self.operation_id} counts once, so it leads to a page: return a Went")
+        return result.keep()
 
 
 def page_routes(app: "App") -> list[PageRoute]:
@@ -201,6 +232,12 @@ def reads_html(exchange: Exchange) -> bool:
 def is_page(exchange: Exchange) -> bool:
     """Whether an address is one of the console's, and a browser asks for it."""
     return (exchange.path == CONSOLE or exchange.path.startswith(f"{CONSOLE}/")) and reads_html(exchange)
+
+
+def _key_of(sent: Sent, path: str) -> str:
+    """What a drawing of a form is known by: its token is veiled anew each time."""
+    told = "\0".join((sent.value(TOKEN) or "", sent.value("_form") or "", path))
+    return f"form:{hashlib.sha256(told.encode()).hexdigest()}"
 
 
 def _gathered(pairs: list[tuple[str, str]]) -> dict[str, str]:

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 from urllib.parse import urlencode
 
+from pydantic_core import from_json, to_json
+
 from nexuscore.kernel.errors import NexusError
 from nexuscore.kernel.http.answers import Reply
 from nexuscore.kernel.http.exchange import Exchange
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from nexuscore.kernel.http.page_run import PageRoute
 
 CONSOLE = "/console"
+WENT = "application/vnd.nexus.went+json"  # of a way that is kept with its form's key; no browser sees it
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -66,7 +69,10 @@ class Pages(Routes):
         return self._page("GET", path, **rest)
 
     def post(self, path: str = "", **rest: Any) -> Callable[[F], F]:
-        """What a form does. `shows` is the page the form is on, which is shown again when something was wrong."""
+        """What a form does. `shows` is the page the form is on, which is shown again when something was wrong.
+
+        With `once`, a form that is sent twice, as it was drawn, does one thing and leads to one place.
+        """
         return self._page("POST", path, **rest)
 
     def _page(
@@ -78,6 +84,7 @@ class Pages(Routes):
         nav: Nav | None = None,
         shows: Callable[..., Any] | None = None,
         outdoors: bool = False,
+        once: bool = False,
         errors: Sequence[type[NexusError]] = (),
         max_body: int | None = None,
         listing: Listing | None = None,
@@ -95,8 +102,8 @@ class Pages(Routes):
                     status=200,
                     errors=tuple(errors),
                     max_body=max_body,
-                    needs_key=False,
-                    unrepeatable="a form is sent by a person",
+                    needs_key=once,
+                    unrepeatable=None if once else "a form is sent by a person",
                     replica=False,
                     outside_api=True,
                     listing=listing,
@@ -116,13 +123,19 @@ class Pages(Routes):
 class View(Reply):
     """A page to be drawn: one of the module's templates, and what it shows. JSON of a verb may be given as it is."""
 
-    __slots__ = ("template", "title", "values")
+    __slots__ = ("offers", "template", "title", "values")
 
     def __init__(self, template: str, *, title: str | None = None, status: int = 200, **values: Any) -> None:
         super().__init__(status)
         self.template = template
         self.title = title
         self.values = values
+        self.offers: dict[str, Any] = {}
+
+    def offer(self, place: str, thing: Any) -> "View":
+        """Let other modules add to this page: `ui.more(place)` draws what they have to say of the thing it shows."""
+        self.offers[place] = thing
+        return self
 
 
 class Went(Reply):
@@ -137,6 +150,21 @@ class Went(Reply):
         self.kind = kind
         self.params = params
         self.language: str | None = None  # to read in from now on
+
+    def keep(self) -> "Went":
+        """The same with a body it can be made of again, for when the form is sent once more."""
+        self.media = WENT
+        kept = {"to": self.to, "say": self.say, "kind": self.kind, "language": self.language, "params": self.params}
+        self.body = to_json(kept, fallback=str)
+        return self
+
+    @classmethod
+    def kept(cls, reply: Reply) -> "Went":
+        """The way that was kept."""
+        held = from_json(reply.body)
+        went = cls(held["to"], say=held["say"], kind=held["kind"], **held["params"])
+        went.language = held["language"]
+        return went
 
     @classmethod
     def with_query(cls, to: str, **query: str) -> "Went":
@@ -202,6 +230,21 @@ class Around(ABC):
     @abstractmethod
     async def look(self, ctx: "Ctx") -> dict[str, Any] | None:
         """What the template needs, or None to show nothing."""
+
+
+class More(ABC):
+    """The slot for what modules add to a page of another, at a place it offers: "invoices.invoice", for one.
+
+    The module that owns the page does not know them; `template` draws what `look` found.
+    """
+
+    place: ClassVar[str]
+    template: ClassVar[str]
+    permission: ClassVar[str | None] = None
+
+    @abstractmethod
+    async def look(self, ctx: "Ctx", thing: Any) -> dict[str, Any] | None:
+        """What the template needs to say of the thing the page shows, or None to add nothing."""
 
 
 @dataclass(frozen=True, slots=True)

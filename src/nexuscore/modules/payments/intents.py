@@ -149,8 +149,13 @@ async def payer(app: App, opened: Open, name: str) -> str:
         return (await ctx.db.one(_PAYER, of_provider=name)).provider_id
 
 
-async def confirm(app: App, opened: Open, payment_id: UUID, how: Confirmation, key: str) -> Payment:
-    """Take the money. A decline is `PaymentFailed`, and on record; what needs the payer says so in `action`."""
+async def confirm(
+    app: App, opened: Open, payment_id: UUID, how: Confirmation, key: str, *, back: str | None = None
+) -> Payment:
+    """Take the money. A decline is `PaymentFailed`, and on record; what needs the payer says so in `action`.
+
+    `back` is where the payer's bank sends them afterwards.
+    """
     async with opened() as ctx:
         payment, due = await _ready(ctx, payment_id, key)
         method = how.payment_method or await methods.theirs(ctx, payment.provider, how.method_id)
@@ -161,7 +166,7 @@ async def confirm(app: App, opened: Open, payment_id: UUID, how: Confirmation, k
         raise AmountChanged(details={"amount_due": due, "currency": payment.currency})
     intent = await create_there(app, opened, payment)
     if intent.state in ("pending", "failed"):
-        intent = await confirm_there(app, payment, intent, method, key)
+        intent = await confirm_there(app, payment, intent, method, key, back=back)
     async with opened() as ctx:
         payment = await effects.apply(ctx, payment.id, intent)
     if payment.state == "failed":
@@ -185,7 +190,9 @@ async def _ready(ctx: Ctx, payment_id: UUID, key: str) -> tuple[Payment, int]:
     return payment, invoice.amount_due if invoice.state in PAYABLE else 0
 
 
-async def confirm_there(app: App, payment: Payment, intent: Intent, method: str, key: str) -> Intent:
+async def confirm_there(
+    app: App, payment: Payment, intent: Intent, method: str, key: str, *, back: str | None = None
+) -> Intent:
     """Ask the provider for the money; the same key asks once."""
     asked = hashlib.sha256(f"{payment.id}:{method}:{key}".encode()).hexdigest()[:32]
     return await provider(app, payment.provider).confirm(
@@ -194,7 +201,7 @@ async def confirm_there(app: App, payment: Payment, intent: Intent, method: str,
         method,
         Money(payment.amount, payment.currency),
         key=f"confirm:{asked}",
-        return_url=app.settings[PaymentSettings].return_url or app.kernel.public_url,
+        return_url=back or app.settings[PaymentSettings].return_url or app.kernel.public_url,
         off_session=payment.off_session and key.startswith("charge:"),
     )
 

@@ -47,6 +47,12 @@ async def saved(ctx: Ctx) -> Json:
     return await ctx.db.json(_ALL)
 
 
+async def rows(ctx: Ctx) -> list[SavedMethod]:
+    """The same of who takes the money here, the one that is charged first."""
+    found = await ctx.db.all(_KEPT_ROWS, of_provider=chosen(ctx.app))
+    return sorted(found, key=lambda method: not method.is_default)
+
+
 async def default(ctx: Ctx) -> SavedMethod:
     """The card that is charged when nobody names one."""
     found = await ctx.db.first(_DEFAULT, of_provider=chosen(ctx.app))
@@ -115,20 +121,27 @@ async def set_up(app: App, payer: Callable[[], Awaitable[str]], key: str) -> Set
     return await provider(app).set_up(app, await payer(), key=f"setup:{key}")
 
 
-async def finish(app: App, payer: Callable[[], Awaitable[str]], new: NewMethod, key: str) -> Method:
-    """The card of a setup of this organisation, confirmed here if it is to be."""
-    there = provider(app)
+async def setup_of(app: App, payer: Callable[[], Awaitable[str]], setup_id: str) -> Setup:
+    """A setup of this organisation as it is now."""
     try:
-        setup = await there.setup_now(app, new.setup_id)
+        setup = await provider(app).setup_now(app, setup_id)
     except ProviderRefused as error:
         if getattr(error, "http_status", None) == 404:  # an id that somebody made up
             raise MethodGone from error
         raise
     if setup.customer != await payer():
         raise MethodGone
+    return setup
+
+
+async def finish(
+    app: App, payer: Callable[[], Awaitable[str]], new: NewMethod, key: str, *, back: str | None = None
+) -> Method:
+    """The card of a setup of this organisation, confirmed here if it is to be; `back` is where a bank sends them."""
+    setup = await setup_of(app, payer, new.setup_id)
     if new.payment_method is not None and setup.state in ("pending", "failed"):
-        setup = await there.confirm_set_up(
-            app, new.setup_id, new.payment_method, key=f"save:{key}", return_url=app.kernel.public_url
+        setup = await provider(app).confirm_set_up(
+            app, new.setup_id, new.payment_method, key=f"save:{key}", return_url=back or app.kernel.public_url
         )
     if setup.state != "succeeded" or setup.method is None:
         code = setup.failure.code if setup.failure else setup.state

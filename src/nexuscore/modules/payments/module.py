@@ -2,7 +2,7 @@
 
 from nexuscore.kernel.module import Module, Slot
 from nexuscore.modules.invoices import MoneyByHand
-from nexuscore.modules.payments import byhand, events, jobs, pages, permissions
+from nexuscore.modules.payments import byhand, events, jobs, pages, permissions, platform_pages, stand_in
 from nexuscore.modules.payments.checks import CHECKS
 from nexuscore.modules.payments.commands import commands
 from nexuscore.modules.payments.greeting import PaymentGreeting
@@ -30,7 +30,8 @@ module = Module(
     needs=("books", "inbox", "invoices", "mail", "orgs"),
     settings=(PaymentSettings,),
     tables=(Transition, SavedMethod, Payment, Refund, Dispute, Payer, ReceiptNumber, Reconciliation, Finding),
-    routes=(routes, pages.routes),
+    routes=(routes, stand_in.routes),
+    pages=(pages.pages, pages.methods_pages, platform_pages.pages),
     events=events.ALL,
     listeners=(
         jobs.stop_paying_what_is_paid,
@@ -60,6 +61,7 @@ module = Module(
         Stripe("stripe"),
         Stripe(FAKE),
         PaymentGreeting(),
+        pages.PayInvoice(),
     ),
     commands=commands,
 )

@@ -44,6 +44,7 @@ from nexuscore.modules.payments.reconcile import Reconcile
 from nexuscore.modules.payments.schemas import (
     Confirmation,
     DisputeOut,
+    EveryPaymentOut,
     FindingOut,
     IntentOut,
     MethodOut,
@@ -93,19 +94,19 @@ class FindingQuery(PageQuery):
     settled: bool = False
 
 
-def _opened(exchange: Exchange) -> intents.Open:
+def opened(exchange: Exchange) -> intents.Open:
     """How a verb that calls out opens its short transactions: as whoever asks."""
     identity = exchange.identity
 
-    def opened() -> AbstractAsyncContextManager[Ctx]:
+    def begun() -> AbstractAsyncContextManager[Ctx]:
         return exchange.app.context(
             org=identity.org, actor=identity.actor, locale=exchange.locale, request_id=exchange.request_id
         )
 
-    return opened
+    return begun
 
 
-def _key(exchange: Exchange) -> str:
+def key_of(exchange: Exchange) -> str:
     """The key of a request that moves money; who sends it is part of it."""
     key = exchange.headers.get(HEADER, "")
     if not key:
@@ -114,8 +115,9 @@ def _key(exchange: Exchange) -> str:
     return f"key:{hashlib.sha256(whole.encode()).hexdigest()}"
 
 
-def _payer(exchange: Exchange) -> Callable[[], Awaitable[str]]:
-    return lambda: intents.payer(exchange.app, _opened(exchange), chosen(exchange.app))
+def payer_of(exchange: Exchange) -> Callable[[], Awaitable[str]]:
+    """How a verb asks who the organisation is at the provider."""
+    return lambda: intents.payer(exchange.app, opened(exchange), chosen(exchange.app))
 
 
 def _shown(exchange: Exchange, payment: Payment, intent: Intent) -> IntentOut:
@@ -134,7 +136,7 @@ def _shown(exchange: Exchange, payment: Payment, intent: Intent) -> IntentOut:
 )
 async def create_payment(exchange: CanPay, new: NewIntent) -> IntentOut:
     """Begin to pay what is due on an invoice. PayNow's QR code comes with the answer; a card is confirmed next."""
-    payment, intent = await intents.start(exchange.app, _opened(exchange), new, _key(exchange))
+    payment, intent = await intents.start(exchange.app, opened(exchange), new, key_of(exchange))
     return _shown(exchange, payment, intent)
 
 
@@ -146,19 +148,19 @@ async def create_payment(exchange: CanPay, new: NewIntent) -> IntentOut:
 )
 async def confirm_payment(exchange: CanPay, payment_id: UUID, how: Confirmation) -> Payment:
     """Take the money from a card. When the bank wants to see the payer, `action` says where to send them."""
-    return await intents.confirm(exchange.app, _opened(exchange), payment_id, how, _key(exchange))
+    return await intents.confirm(exchange.app, opened(exchange), payment_id, how, key_of(exchange))
 
 
 @routes.post("/{payment_id}/refresh", answer=PaymentOut, errors=[*OUTSIDE])
 async def refresh_payment(exchange: CanPay, payment_id: UUID) -> Payment:
     """Ask the provider how a payment stands: for a payer who comes back from the bank before the webhook does."""
-    return await intents.refresh(exchange.app, _opened(exchange), payment_id)
+    return await intents.refresh(exchange.app, opened(exchange), payment_id)
 
 
 @routes.post("/{payment_id}/cancel", answer=PaymentOut, errors=[WrongState, *OUTSIDE])
 async def cancel_payment(exchange: CanPay, payment_id: UUID) -> Payment:
     """Give a payment up, so that another may be begun."""
-    return await intents.cancel(exchange.app, _opened(exchange), payment_id)
+    return await intents.cancel(exchange.app, opened(exchange), payment_id)
 
 
 @routes.get("", answer=Page[PaymentOut])
@@ -176,7 +178,7 @@ async def list_payment_methods(ctx: CanRead) -> Json:
 @routes.post("/methods/setup", answer=SetupOut, status=201, needs_key=True, errors=[*OUTSIDE])
 async def set_up_payment_method(exchange: CanPay) -> SetupOut:
     """Begin to keep a card."""
-    setup = await methods.set_up(exchange.app, _payer(exchange), _key(exchange))
+    setup = await methods.set_up(exchange.app, payer_of(exchange), key_of(exchange))
     key = exchange.app.settings[PaymentSettings].stripe_publishable_key
     return SetupOut(setup_id=setup.id, client_secret=setup.client_secret, publishable_key=key)
 
@@ -184,8 +186,8 @@ async def set_up_payment_method(exchange: CanPay) -> SetupOut:
 @routes.post("/methods", answer=MethodOut, status=201, needs_key=True, errors=[PaymentFailed, MethodGone, *OUTSIDE])
 async def save_payment_method(exchange: CanPay, new: NewMethod) -> SavedMethod:
     """Keep the card of a setup; the first one is charged at the next renewal."""
-    method = await methods.finish(exchange.app, _payer(exchange), new, _key(exchange))
-    async with _opened(exchange)() as ctx:
+    method = await methods.finish(exchange.app, payer_of(exchange), new, key_of(exchange))
+    async with opened(exchange)() as ctx:
         return await methods.keep(ctx, chosen(exchange.app), method)
 
 
@@ -241,6 +243,12 @@ async def settle_payment_finding(ctx: CanSettle, settlement: Settlement) -> Find
 async def list_reconciliations(ctx: CanReconcile, query: Annotated[PageQuery, Query()]) -> Json:
     """The comparisons with the provider, newest first."""
     return await reconcile.page(ctx, query)
+
+
+@routes.get("/all", answer=Page[EveryPaymentOut], listing=store.EVERYWHERE)
+async def list_every_payment(ctx: CanReconcile, query: Annotated[PageQuery, Query()]) -> Json:
+    """The payments of every organisation, newest first."""
+    return await store.everywhere(ctx, query)
 
 
 @routes.post("/reconciliations", status=202, errors=[NoProvider])

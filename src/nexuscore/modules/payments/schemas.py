@@ -73,6 +73,26 @@ class PaymentOut(Schema):
     created_at: datetime
 
 
+class EveryPaymentOut(Schema):
+    """A payment of whichever organisation."""
+
+    id: UUID
+    org_id: UUID
+    organisation: str
+    invoice_id: UUID
+    amount: int
+    currency: str
+    kind: str
+    provider: str
+    state: State
+    received: int
+    unapplied: int
+    refunded: int
+    receipt: str | None
+    paid_at: datetime | None
+    created_at: datetime
+
+
 class IntentOut(PaymentOut):
     """A payment, with what a browser needs to go on with it."""
 

@@ -9,9 +9,11 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Json
 from nexuscore.kernel.errors import NotFoundError
+from nexuscore.kernel.filters import equals
 from nexuscore.kernel.paging import Listing, PageQuery
 from nexuscore.kernel.tables import columns
-from nexuscore.modules.payments.schemas import DisputeOut, PaymentOut, RefundOut
+from nexuscore.modules import invoices, orgs
+from nexuscore.modules.payments.schemas import DisputeOut, EveryPaymentOut, PaymentOut, RefundOut, State
 from nexuscore.modules.payments.states import BY_HAND, LIVE
 from nexuscore.modules.payments.tables import Dispute, Payment, Refund
 
@@ -36,6 +38,21 @@ _LISTS = {
     (True, True): Listing(_shown.where(_of_invoice, _of_state), by=Payment.id),
 }
 
+_TO_PAY = (
+    select(invoices.Invoice)
+    .where(invoices.Invoice.state.in_(("open", "partly_paid")), invoices.Invoice.amount_due > 0)
+    .order_by(invoices.Invoice.due_on, invoices.Invoice.id)
+    .limit(100)
+)
+EVERYWHERE = Listing(
+    select(
+        *columns(Payment, [name for name in EveryPaymentOut.model_fields if name != "organisation"]),
+        orgs.Organisation.name.label("organisation"),
+    ).join(orgs.Organisation, orgs.Organisation.id == Payment.org_id),
+    by=Payment.id,
+    sorts=(Payment.amount, Payment.created_at),
+    filters={"state": equals(Payment.state, State), "org_id": equals(Payment.org_id)},
+)
 _REFUND = select(Refund).where(Refund.id == bindparam("refund_id"))
 _REFUND_LOCKED = _REFUND.with_for_update()
 _REFUND_THERE = select(Refund).where(
@@ -53,6 +70,11 @@ _DISPUTE = select(Dispute).where(Dispute.provider_id == bindparam("theirs")).wit
 CREATE_DISPUTE = upsert(Dispute).on_conflict_do_nothing().returning(Dispute)
 CHANGE_DISPUTE = update(Dispute).where(Dispute.id == bindparam("dispute_id")).returning(Dispute)
 _DISPUTES = Listing(select(*columns(Dispute, DisputeOut.model_fields)), by=Dispute.id)
+_DISPUTES_OF = (
+    select(*columns(Dispute, DisputeOut.model_fields))
+    .where(Dispute.payment_id == bindparam("of_payment"))
+    .order_by(Dispute.id)
+)
 _NOBODY = UUID(int=0)
 
 
@@ -92,6 +114,22 @@ async def page(ctx: Ctx, query: PageQuery, *, invoice_id: UUID | None, state: st
     return await ctx.db.page(listing, query, **{name: value for name, value in given.items() if value is not None})
 
 
+async def everywhere(ctx: Ctx, query: PageQuery) -> Json:
+    """Everybody's payments, newest first, for those who run the platform."""
+    async with ctx.across_orgs("the payments of everybody") as all_of_them:
+        return await all_of_them.db.page(EVERYWHERE, query)
+
+
+async def to_pay(ctx: Ctx) -> list[invoices.Invoice]:
+    """The organisation's invoices that are still to be paid, the first due first."""
+    return await ctx.db.all(_TO_PAY)
+
+
+async def live_of(ctx: Ctx, invoice_id: UUID) -> Payment | None:
+    """The payment of an invoice that is under way."""
+    return await ctx.db.first(LIVE_OF, of_invoice=invoice_id)
+
+
 async def lock_refund(ctx: Ctx, refund_id: UUID) -> Refund:
     """One refund, held until the transaction ends."""
     return await ctx.db.one(_REFUND_LOCKED, refund_id=refund_id)
@@ -115,6 +153,11 @@ async def dispute_there(ctx: Ctx, provider_id: str) -> Dispute | None:
 async def disputes(ctx: Ctx, query: PageQuery) -> Json:
     """The organisation's disputes, newest first."""
     return await ctx.db.page(_DISPUTES, query)
+
+
+async def disputes_of(ctx: Ctx, payment_id: UUID) -> Json:
+    """The disputes of a payment, oldest first."""
+    return await ctx.db.json(_DISPUTES_OF, of_payment=payment_id)
 
 
 def _uuid(text: str | None) -> UUID:

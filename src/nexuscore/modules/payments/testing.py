@@ -216,6 +216,27 @@ async def _period(house: House, client: Client) -> Made:
     return {}, {"since": today, "until": today}
 
 
+async def _to_pay(house: House, client: Client) -> Made:
+    return {"invoice_id": await _invoice(house, client)}, {"method": "card", "card": "pm_card_visa"}
+
+
+async def _keep(house: House, client: Client) -> Made:
+    return {}, {"card": "pm_card_visa"}
+
+
+async def _waiting(house: House, client: Client) -> Made:
+    return {"setup_id": (await _setup(house, client))[1]["setup_id"]}, None
+
+
+async def _refund_form(house: House, client: Client) -> Made:
+    return {"payment_id": await _by_hand(house, client)}, {"amount": "0.50", "reason": "Probe"}
+
+
+async def _record_form(house: House, client: Client) -> Made:
+    body = {"amount": "1.00", "kind": "cash", "reference": uuid4().hex}
+    return {"invoice_id": await _invoice(house, client)}, body
+
+
 PROBES = {
     "create_payment": _new,
     "confirm_payment": _payment({"payment_method": "pm_card_visa"}),
@@ -231,4 +252,21 @@ PROBES = {
     "refund_payment": _refund,
     "settle_payment_finding": _finding,
     "begin_reconciliation": _period,
+    "pay_page": _to_pay,
+    "pay_invoice_page": _to_pay,
+    "payment_page": _payment(),
+    "payment_back_page": _payment(),
+    "refresh_payment_page": _payment(),
+    "cancel_payment_page": _payment(),
+    "keep_method_page": _keep,
+    "waiting_method_page": _waiting,
+    "make_method_default_page": _method,
+    "remove_method_page": _method,
+    "refund_page": _refund_form,
+    "send_refund_page": _refund_form,
+    "record_page": _record_form,
+    "record_payment_page": _record_form,
+    "compare_page": _period,
+    "finding_page": _finding,
+    "settle_finding_page": _finding,
 }

@@ -12,12 +12,14 @@ from nexuscore.modules.plans.errors import FeatureNotInPlan
 from nexuscore.modules.plans.periods import add_months, boundary, prorate
 from nexuscore.modules.plans.store import live
 from nexuscore.modules.plans.tables import Plan, Subscription
+from nexuscore.modules.plans.use import Use
 
 __all__ = [
     "Entitlement",
     "FeatureNotInPlan",
     "Plan",
     "Subscription",
+    "Use",
     "add_months",
     "boundary",
     "entitlement",

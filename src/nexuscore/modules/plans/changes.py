@@ -18,6 +18,7 @@ from nexuscore.modules.plans.tables import Plan, Preview, Subscription
 
 _KEEP = insert(Preview).returning(Preview)
 _LOCK = select(Preview).where(Preview.id == bindparam("preview")).with_for_update()
+_ONE = select(Preview).where(Preview.subscription_id == bindparam("of"), Preview.id == bindparam("preview"))
 _BOUGHT = update(Preview).where(Preview.id == bindparam("preview"))
 
 
@@ -42,13 +43,18 @@ async def preview(ctx: Ctx, subscription_id: UUID, wanted: str) -> dict[str, Any
         credit=figures.credit.minor,
         charge=figures.charge.minor,
         due=figures.due.minor,
-        gst=await _gst(ctx, figures.due.minor),
+        gst=await gst(ctx, figures.due.minor),
         currency=subscription.currency,
         created_at=ctx.now,
         expires_at=ctx.now + timedelta(minutes=ctx.app.settings[PlanSettings].preview_minutes),
     )
     ctx.emit(ChangePreviewed(subscription_id=subscription.id, preview_id=kept.id, plan=plan.sku))
-    return await _shown(ctx, kept, plan)
+    return await shown(ctx, kept, plan)
+
+
+async def previewed(ctx: Ctx, subscription_id: UUID, preview_id: UUID) -> Preview:
+    """A preview of this subscription, as it was kept."""
+    return await ctx.db.one(_ONE, of=subscription_id, preview=preview_id)
 
 
 async def buy(ctx: Ctx, subscription_id: UUID, preview_id: UUID) -> Subscription:
@@ -145,7 +151,7 @@ async def _require_changeable(ctx: Ctx, subscription: Subscription) -> None:
         raise PayFirst
 
 
-async def _gst(ctx: Ctx, amount: int) -> int:
+async def gst(ctx: Ctx, amount: int) -> int:
     """The GST on an amount, as the invoice of today will have it."""
     if not amount or ctx.org is None:
         return 0
@@ -154,7 +160,8 @@ async def _gst(ctx: Ctx, amount: int) -> int:
     return invoices.gst_of(amount, treated.rate) if treated.code == "SR" else 0
 
 
-async def _shown(ctx: Ctx, kept: Preview, plan: Plan) -> dict[str, Any]:
+async def shown(ctx: Ctx, kept: Preview, plan: Plan) -> dict[str, Any]:
+    """A preview as it is answered, with the limits that would be exceeded."""
     members, limit = len(await orgs.members(ctx)), plan.limits.get("members")
     exceeded = limit is not None and members > limit
     return {

@@ -98,6 +98,15 @@ async def _previewed(house: House, client: Client) -> Made:
     return path, {"preview_id": made.json()["id"]}
 
 
+async def _change(house: House, client: Client) -> Made:
+    path, body = await _previewed(house, client)
+    return {**path, **body}, None
+
+
+async def _chosen(house: House, client: Client) -> Made:
+    return {"plan": "starter-month"}, None
+
+
 async def _subscribe(house: House, client: Client) -> Made:
     return {}, {"plan": "starter-month"}
 
@@ -123,4 +132,13 @@ PROBES = {
     "reactivate_subscription": _running(then="cancel"),
     "pause_subscription": _running(),
     "resume_subscription": _running(then="pause"),
+    "choose_plan_page": _chosen,
+    "subscribe_page": _subscribe,
+    "preview_change_page": _running({"plan": "enterprise-month"}),
+    "change_of_plan_page": _change,
+    "buy_change_page": _change,
+    "cancel_plan_page": _running({"at_period_end": True}),
+    "reactivate_plan_page": _running(then="cancel"),
+    "pause_plan_page": _running(),
+    "resume_plan_page": _running(then="pause"),
 }
