@@ -9,9 +9,7 @@ from nexuscore.kernel.clock import FakeClock
 from nexuscore.kernel.testing import House
 from nexuscore.modules.identity.testing import QUICK, person, with_identity
 from nexuscore.modules.invoices.testing import SUPPLIER, Customer, customer
-from nexuscore.modules.payments.testing import save_card, tell
-from nexuscore.modules.plans import subscriptions
-from nexuscore.modules.plans.schemas import NewSubscription
+from nexuscore.modules.payments.testing import save_card, send, tell
 from nexuscore.modules.plans.testing import days
 from tests.console.browsing import Browser
 from tests.console.conftest import signed_in
@@ -118,8 +116,7 @@ async def test_a_plan_is_chosen_paid_changed_and_cancelled(door: House, acme: Cu
 async def test_what_is_owed_is_said_with_what_to_do(door: House, acme: Customer, fake_clock: FakeClock) -> None:
     """A card that is refused later, the days on which it is tried again, and the page on the way down and up again."""
     await save_card(acme, "pm_card_chargeCustomerFail")
-    async with acme.acting() as ctx:
-        await subscriptions.start(ctx, NewSubscription(plan="starter-month", trial=True))
+    await send(acme.owner.client, "/subscriptions", {"plan": "starter-month", "trial": True})
     browser = await signed_in(door, acme.owner)
     await browser.open(PLAN)
     assert "on trial" in browser.text
@@ -140,8 +137,7 @@ async def test_what_is_owed_is_said_with_what_to_do(door: House, acme: Customer,
 
 
 async def test_who_may_only_look_is_offered_nothing(door: House, acme: Customer) -> None:
-    async with acme.acting() as ctx:
-        await subscriptions.start(ctx, NewSubscription(plan="starter-month", trial=False))
+    await send(acme.owner.client, "/subscriptions", {"plan": "starter-month", "trial": False})
     viewer = await signed_in(door, await acme.org.joined(await person(door, "vera@example.com"), "viewer"))
     for path in (PLAN, "/console/billing/payments", "/console/billing/methods"):
         await viewer.open(path)
