@@ -46,11 +46,11 @@ async def test_a_plan_is_chosen_paid_changed_and_cancelled(door: House, acme: Cu
     await browser.open(PLAN)
     assert "On trial" in browser.text
     assert "14 days left" in browser.text
-    assert "SGD99.00" in browser.text
+    assert "S$99.00" in browser.text
     choices = [link for link in browser.read.links if "choose?plan=" in link]
     assert len(choices) == 6, "every tier by the month and by the year"
     await browser.open(f"{PLAN}/choose?plan=starter-month")
-    assert re.findall(r"SGD[\d.]+", browser.text) == ["SGD49.00", "SGD4.41", "SGD53.41"]
+    assert re.findall(r"S\$[\d.]+", browser.text) == ["S$49.00", "S$4.41", "S$53.41"]
     form = browser.form("subscribe")
     await browser.send("subscribe", trial="false")
     assert "/payments/pay/" in browser.at
@@ -58,6 +58,10 @@ async def test_a_plan_is_chosen_paid_changed_and_cancelled(door: House, acme: Cu
     assert (again.status_code, again.headers["location"]) == (303, browser.at), "sent twice, it is done once"
     assert len((await acme.owner.client.get("/invoices")).json()["data"]) == 1
 
+    to_pay = browser.at
+    await browser.open(to_pay.replace("/payments/pay/", "/invoices/"))
+    assert to_pay in browser.read.links, "the page of the invoice leads to paying it"
+    await browser.open(to_pay)
     await pay(browser, "pm_card_visa_chargeDeclined")
     assert browser.status == 402
     assert "Your card was declined." in browser.text
@@ -70,6 +74,10 @@ async def test_a_plan_is_chosen_paid_changed_and_cancelled(door: House, acme: Cu
     assert "Paid. Thank you." in browser.text
     assert "RCT-202611-0001" in browser.text
     await tell(door)
+    await browser.open(to_pay.replace("/payments/pay/", "/invoices/"))
+    assert to_pay not in browser.read.links
+    await browser.open(to_pay)
+    assert "There is nothing to pay on this invoice." in browser.text
 
     await browser.open(PLAN)
     assert "active" in browser.text
@@ -77,7 +85,7 @@ async def test_a_plan_is_chosen_paid_changed_and_cancelled(door: House, acme: Cu
     assert "Visa •••• 3220" in browser.text
     await browser.send("preview-professional-month")
     assert "/changes/" in browser.at
-    assert re.findall(r"-?SGD[\d.]+", browser.text)[:5] == ["SGD99.00", "-SGD49.00", "SGD50.00", "SGD4.50", "SGD54.50"]
+    assert re.findall(r"-?S\$[\d.]+", browser.text)[:5] == ["S$99.00", "-S$49.00", "S$50.00", "S$4.50", "S$54.50"]
     form = browser.form("buy")
     at = browser.at
     await browser.send("buy")
@@ -91,10 +99,10 @@ async def test_a_plan_is_chosen_paid_changed_and_cancelled(door: House, acme: Cu
     await browser.send("preview-starter-month")
     assert "nothing is due now" in browser.text
     await browser.send("buy")
-    assert "From 20 Dec 2026 on: Starter, SGD49.00." in browser.text
+    assert "From 20 Dec 2026 on: Starter, S$49.00." in browser.text
     await browser.send("preview-professional-month")
     await browser.send("buy")
-    assert "Starter, SGD49.00." not in browser.text
+    assert "Starter, S$49.00." not in browser.text
     await browser.send("/pause")
     assert "Your plan stands still." in browser.text
     await browser.send("/resume")
@@ -120,7 +128,7 @@ async def test_what_is_owed_is_said_with_what_to_do(door: House, acme: Customer,
     browser = await signed_in(door, acme.owner)
     await browser.open(PLAN)
     assert "on trial" in browser.text
-    assert "4 Dec 2026, SGD53.41" in browser.text, "the day of the first charge, with GST"
+    assert "4 Dec 2026, S$53.41" in browser.text, "the day of the first charge, with GST"
     await days(door, fake_clock, 15)
     await browser.open(PLAN)
     assert "past due" in browser.text

@@ -36,7 +36,7 @@ async def our_invoices_page(ctx: CanRead, query: Annotated[PageQuery, Query()]) 
 async def our_invoice_page(ctx: CanReadIssued) -> View:
     """One of them as it reads on paper, with the money that moved for it."""
     invoice = await listings.shown(ctx, ctx.row.id)
-    return View(
+    view = View(
         "our_invoice.html",
         title=invoice.number,
         invoice=invoice,
@@ -44,6 +44,7 @@ async def our_invoice_page(ctx: CanReadIssued) -> View:
         customer=invoice.customer,
         exportable=not peppol.missing(invoice),
     )
+    return view.offer("invoices.invoice", invoice)
 
 
 @pages.get("/{invoice_id}/pdf")

@@ -47,9 +47,11 @@ class PayInvoice(More):
     permission: ClassVar[str | None] = READ.name
 
     async def look(self, ctx: Ctx, thing: Any) -> dict[str, Any] | None:
-        """Whether it can be paid now, and the payments of it."""
-        found = await store.page(ctx, PageQuery(limit=10), invoice_id=thing.id, state=None)
-        return {"invoice": thing, "payable": _payable(thing), "payments": found}
+        """What is due, and the payment that is under way; nothing once it is paid."""
+        if thing.state not in effects.PAYABLE or thing.amount_due <= 0:
+            return None
+        live = await store.live_of(ctx, thing.id)
+        return {"invoice": thing, "live": live if live is not None and live.state in paying.WAITS else None}
 
 
 @pages.get(title="Payments", nav=Nav("Billing", icon="card", order=30))
@@ -71,7 +73,7 @@ async def pay_page(ctx: CanPayInvoice) -> View:
 
 
 @pages.post("/pay/{invoice_id}", once=True, limit=PAYMENTS)
-async def pay_invoice_page(exchange: CanPay, invoice_id: UUID, choice: Choice) -> Went:
+async def pay_online_page(exchange: CanPay, invoice_id: UUID, choice: Choice) -> Went:
     """Pay it. What the bank asks for is on the payment's page."""
     payment = await paying.pay(exchange.app, opened(exchange), invoice_id, choice, key_of(exchange))
     if payment.state == "succeeded":
@@ -165,7 +167,3 @@ async def remove_method_page(ctx: CanManageMethod) -> Went:
     """Keep a card no longer."""
     await methods.remove(ctx, ctx.row.id)
     return Went(METHODS, say="The card is removed.", kind="warning")
-
-
-def _payable(invoice: Any) -> bool:
-    return invoice.state in effects.PAYABLE and invoice.amount_due > 0

@@ -22,6 +22,7 @@ from nexuscore.modules.payments.tables import Payment
 
 HOME = "/console/billing/payments"
 CARD, PAYNOW = "card", "paynow"
+WAITS = ("requires_action", "processing")  # for its payer, or for the bank: nothing else is begun meanwhile
 
 
 class Choice(Schema):
@@ -60,7 +61,7 @@ async def about(ctx: Ctx, invoice: invoices.Invoice) -> dict[str, Any]:
         "invoice": invoice,
         "due": invoice.amount_due if invoice.state in effects.PAYABLE else 0,
         "live": live,
-        "waits": live is not None and live.state in ("requires_action", "processing"),
+        "waits": live is not None and live.state in WAITS,
         "saved": await methods.rows(ctx) if _taken_by(ctx.app) else [],
         "cards": cards(ctx.app),
         "provider": _taken_by(ctx.app),

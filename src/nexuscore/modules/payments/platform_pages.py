@@ -1,27 +1,22 @@
-"""The platform's side: everybody's payments, money sent back or recorded by hand, what differs from the provider."""
+"""The platform's side: everybody's payments, money sent back, what differs from the provider."""
 
 from datetime import timedelta
-from typing import Annotated, Literal
-from uuid import UUID
+from typing import Annotated
 
-from nexuscore.kernel.ctx import RowCtx
-from nexuscore.kernel.http import Can, Nav, PageQuery, Pages, Query, Schema, View, Went, amount_of
+from nexuscore.kernel.http import Nav, PageQuery, Pages, Query, Schema, View, Went, amount_of
 from nexuscore.modules import invoices, orgs
-from nexuscore.modules.payments import byhand, findings, reconcile, refunds, store
-from nexuscore.modules.payments.permissions import RECORD
+from nexuscore.modules.payments import findings, reconcile, refunds, store
 from nexuscore.modules.payments.routes import (
     CanReconcile,
-    CanRecord,
     CanRefund,
     CanSettle,
     FindingQuery,
     begin_reconciliation,
 )
-from nexuscore.modules.payments.schemas import Line, NewRecord, NewRefund, Note, Period, Settlement
+from nexuscore.modules.payments.schemas import Line, NewRefund, Period, Settlement
 
 HOME = "/console/billing/platform"
 pages = Pages("/billing/platform", tag="Payments")
-CanRecordFor = Annotated[RowCtx[UUID], Can(RECORD, row=invoices.organisation_of)]
 
 
 class RefundForm(Schema):
@@ -30,16 +25,6 @@ class RefundForm(Schema):
     amount: str | None = None
     reason: Line
     reference: Line | None = None
-
-
-class RecordForm(Schema):
-    """Money that came by bank or in cash, as it is typed."""
-
-    amount: str
-    kind: Literal["bank_transfer", "cash", "other"]
-    reference: Line
-    note: Note | None = None
-    keep_rest: bool = False
 
 
 @pages.get("/payments", title="All payments", nav=Nav("Platform", icon="card", order=30), listing=store.EVERYWHERE)
@@ -72,24 +57,6 @@ async def send_refund_page(ctx: CanRefund, given: RefundForm) -> Went:
     new = NewRefund.model_validate({"amount": amount, "reason": given.reason, "reference": given.reference})
     await refunds.request(ctx, row, new)
     return Went(f"{HOME}/payments/{row.id}", say="The money is on its way back.", kind="warning")
-
-
-@pages.get("/record/{invoice_id}", title="Record a payment")
-async def record_page(ctx: CanRecordFor, invoice_id: UUID) -> View:
-    """A form for money that came by bank transfer or in cash."""
-    async with ctx.in_org(ctx.row) as there:
-        invoice = await invoices.get(there, invoice_id)
-        return View("record.html", invoice=invoice, organisation=await orgs.organisation(there, ctx.row))
-
-
-@pages.post("/record/{invoice_id}", once=True)
-async def record_payment_page(ctx: CanRecord, invoice_id: UUID, given: RecordForm) -> Went:
-    """Book it."""
-    async with ctx.in_org(await invoices.organisation_of(ctx, invoice_id)) as there:
-        currency = (await invoices.get(there, invoice_id)).currency
-    held = {**given.model_dump(), "invoice_id": invoice_id, "amount": amount_of(given.amount, currency).minor}
-    payment = await byhand.record(ctx, NewRecord.model_validate(held))
-    return Went(f"{HOME}/payments/{payment.id}", say="The payment is recorded.")
 
 
 # --- what differs from the provider -----------------------------------------------------------------

@@ -232,11 +232,6 @@ async def _refund_form(house: House, client: Client) -> Made:
     return {"payment_id": await _by_hand(house, client)}, {"amount": "0.50", "reason": "Probe"}
 
 
-async def _record_form(house: House, client: Client) -> Made:
-    body = {"amount": "1.00", "kind": "cash", "reference": uuid4().hex}
-    return {"invoice_id": await _invoice(house, client)}, body
-
-
 PROBES = {
     "create_payment": _new,
     "confirm_payment": _payment({"payment_method": "pm_card_visa"}),
@@ -253,7 +248,7 @@ PROBES = {
     "settle_payment_finding": _finding,
     "begin_reconciliation": _period,
     "pay_page": _to_pay,
-    "pay_invoice_page": _to_pay,
+    "pay_online_page": _to_pay,
     "payment_page": _payment(),
     "payment_back_page": _payment(),
     "refresh_payment_page": _payment(),
@@ -264,8 +259,6 @@ PROBES = {
     "remove_method_page": _method,
     "refund_page": _refund_form,
     "send_refund_page": _refund_form,
-    "record_page": _record_form,
-    "record_payment_page": _record_form,
     "compare_page": _period,
     "finding_page": _finding,
     "settle_finding_page": _finding,
