@@ -27,6 +27,7 @@ COMMANDS = {  # name → the file it is in, and what `nexus --help` says of it
     "openapi": ("show", "Print the OpenAPI document, or say whether clients of an earlier one can go on."),
     "jobs": ("jobs", "Show what the workers have to do, and when schedules run next."),
     "doctor": ("doctor", "Check that everything the app needs is there."),
+    "seed": ("seed", "Fill the house with people and examples, for whoever develops."),
     "shell": ("shell", "Open psql on the app's database."),
 }
 EVERYWHERE = ("app", "data", "debug")  # options that may stand after the command too

@@ -1,6 +1,6 @@
 """The manifest: all that the console's frame adds to an app."""
 
-from nexuscore.console import assets, figures, installation, jobs, kit, pages, tables
+from nexuscore.console import assets, develop, figures, installation, jobs, kit, pages, tables
 from nexuscore.console.drafts import DRAFTS, sweep_drafts
 from nexuscore.console.frame import ConsoleFrame
 from nexuscore.console.settings import ConsoleSettings
@@ -12,9 +12,9 @@ module = Module(
     settings=(ConsoleSettings,),
     tables=(tables.Draft,),
     routes=(assets.routes,),
-    pages=(pages.pages, jobs.pages, installation.pages, kit.pages),
+    pages=(pages.pages, jobs.pages, installation.pages, develop.pages, kit.pages),
     limits=(DRAFTS,),
-    permissions=(figures.JOBS, figures.LOAD, installation.INSTALLATION),
+    permissions=(figures.JOBS, figures.LOAD, installation.INSTALLATION, develop.SOW),
     schedules=(sweep_drafts,),
     contributes=(ConsoleFrame(), figures.RequestFigures(), figures.JobFigures()),
 )

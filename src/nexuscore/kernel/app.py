@@ -38,7 +38,8 @@ from nexuscore.kernel.watch import Watch
 
 S = TypeVar("S")
 OUR_COMMANDS = (
-    *("serve", "worker", "migrate", "new", "routes", "events", "settings", "openapi", "jobs", "doctor", "shell"),
+    *("serve", "worker", "migrate", "new", "routes", "events", "settings", "openapi", "jobs"),
+    *("doctor", "seed", "shell"),
 )
 
 

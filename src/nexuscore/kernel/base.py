@@ -24,6 +24,7 @@ from nexuscore.kernel.http.pages import Around, Figures, Finder, Frame, More
 from nexuscore.kernel.jobs import Worker, every
 from nexuscore.kernel.module import Greeting, Module, Slot
 from nexuscore.kernel.queue import Listen, Tick, Ticked, run_tick
+from nexuscore.kernel.seeds import Seed
 
 
 async def _listen(ctx: Ctx, job: Listen) -> None:
@@ -56,6 +57,7 @@ kernel = Module(
         Slot(HealthCheck),
         Slot(AlertSender),
         Slot(Chapter),
+        Slot(Seed),
         *PAGES,
     ),
     contributes=(

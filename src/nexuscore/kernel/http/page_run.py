@@ -210,6 +210,7 @@ def page_routes(app: "App") -> list[PageRoute]:
         PageRoute(app, page, frames[0], module.name)
         for module in app.modules
         for group in module.pages
+        if not (group.development and app.kernel.env == "production")
         for page in group.operations
         if isinstance(page, PageOperation)
     ]

@@ -59,10 +59,11 @@ class PageOperation(Operation):
 
 
 class Pages(Routes):
-    """A module's pages under one prefix of the console."""
+    """A module's pages under one prefix of the console. Those for `development` are not there in production."""
 
-    def __init__(self, prefix: str, *, tag: str = "Pages") -> None:
+    def __init__(self, prefix: str, *, tag: str = "Pages", development: bool = False) -> None:
         super().__init__(CONSOLE + prefix, tag=tag, outside_api=True)
+        self.development = development
 
     def get(self, path: str = "", **rest: Any) -> Callable[[F], F]:
         """A page. `title` names it, `nav` places it in the navigation; `outdoors`, it is for before one signs in."""

@@ -1,7 +1,7 @@
 """The manifest: all that audit adds to an app."""
 
 from nexuscore.kernel.module import Module, Slot
-from nexuscore.modules.audit import events, jobs, permissions
+from nexuscore.modules.audit import develop, events, jobs, permissions
 from nexuscore.modules.audit.commands import commands
 from nexuscore.modules.audit.figures import FactFigures, SignInFigures
 from nexuscore.modules.audit.finding import FactFinder, WholeLogFinder
@@ -17,7 +17,7 @@ module = Module(
     settings=(AuditSettings,),
     tables=(Seal, ArchivedPart, Export),
     routes=(routes,),
-    pages=(pages,),
+    pages=(pages, develop.pages),
     events=(
         events.SearchedEverywhere,
         events.ExportRequested,

@@ -28,6 +28,7 @@ from nexuscore.modules.identity.finding import AccountFinder
 from nexuscore.modules.identity.magic_links import send_magic_link
 from nexuscore.modules.identity.mails import MESSAGES
 from nexuscore.modules.identity.phone_codes import send_phone_code
+from nexuscore.modules.identity.seeds import PeopleSeed
 from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.slots import Memberships, SmsSender
 from nexuscore.modules.identity.texts import send_text
@@ -94,7 +95,7 @@ module = Module(
         permissions.MANAGE_INVITES,
     ),
     slots=(Slot(Memberships, single=True), Slot(SmsSender, single=True)),
-    contributes=(SignedInPeople(), BootstrapGreeting(), MESSAGES, Me(), AccountFinder()),
+    contributes=(PeopleSeed(), SignedInPeople(), BootstrapGreeting(), MESSAGES, Me(), AccountFinder()),
     routes=(
         routes.auth,
         routes.me,

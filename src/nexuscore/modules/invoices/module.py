@@ -7,6 +7,7 @@ from nexuscore.modules.invoices.figures import OwedFigures, RevenueFigures
 from nexuscore.modules.invoices.finding import CreditNoteFinder, InvoiceFinder
 from nexuscore.modules.invoices.messages import MESSAGES
 from nexuscore.modules.invoices.routes import billing, returns, routes
+from nexuscore.modules.invoices.seeds import InvoiceSeed
 from nexuscore.modules.invoices.settings import InvoiceSettings
 from nexuscore.modules.invoices.slots import MoneyByHand, Receipts
 from nexuscore.modules.invoices.tables import Counter, CreditNote, Document, Invoice, Payment
@@ -25,5 +26,5 @@ module = Module(
     schedules=(jobs.announce_overdue,),
     permissions=permissions.ALL,
     slots=(Slot(Receipts), Slot(MoneyByHand, single=True)),
-    contributes=(*CHECKS, MESSAGES, OwedFigures(), RevenueFigures(), InvoiceFinder(), CreditNoteFinder()),
+    contributes=(InvoiceSeed(), *CHECKS, MESSAGES, OwedFigures(), RevenueFigures(), InvoiceFinder(), CreditNoteFinder()),
 )

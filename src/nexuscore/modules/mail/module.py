@@ -6,6 +6,7 @@ from nexuscore.modules.mail.alerts import MailAlertSender
 from nexuscore.modules.mail.commands import commands
 from nexuscore.modules.mail.greeting import MailGreeting
 from nexuscore.modules.mail.messages import Messages
+from nexuscore.modules.mail.outbox_pages import pages
 from nexuscore.modules.mail.pages import routes
 from nexuscore.modules.mail.senders.outbox import OutboxSender
 from nexuscore.modules.mail.senders.resend import ResendSender
@@ -22,6 +23,7 @@ module = Module(
     settings=(MailSettings,),
     tables=(Mail, Suppression, OutboxMail),
     routes=(routes,),
+    pages=(pages,),
     events=(events.MailSent, events.MailBounced, events.MailFailed, events.MailSuppressed),
     workers=(jobs.deliver,),
     schedules=(jobs.forget,),

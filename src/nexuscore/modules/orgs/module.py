@@ -10,6 +10,7 @@ from nexuscore.modules.orgs.pages import Switcher, pages
 from nexuscore.modules.orgs.people import MemberLimit
 from nexuscore.modules.orgs.preferences import Setting
 from nexuscore.modules.orgs.routes import answering, routes
+from nexuscore.modules.orgs.seeds import OrganisationSeed
 from nexuscore.modules.orgs.settings import OrgsSettings
 
 module = Module(
@@ -33,6 +34,7 @@ module = Module(
     permissions=permissions.ALL,
     slots=(Slot(MemberLimit, single=True), Slot(Setting)),
     contributes=(
+        OrganisationSeed(),
         StoredMemberships(),
         MESSAGES,
         invitations.DAYS,

@@ -5,6 +5,7 @@ from nexuscore.modules.plans import events, jobs, pages, permissions, tables
 from nexuscore.modules.plans.entitlements import PlanMembers
 from nexuscore.modules.plans.messages import MESSAGES
 from nexuscore.modules.plans.routes import plans, routes
+from nexuscore.modules.plans.seeds import SubscriptionSeed
 from nexuscore.modules.plans.settings import PlanSettings
 from nexuscore.modules.plans.use import MembersUsed, Use
 
@@ -25,5 +26,5 @@ module = Module(
     schedules=(jobs.renew, jobs.notice_trials, jobs.chase, jobs.end_stale),
     permissions=permissions.ALL,
     slots=(Slot(Use),),
-    contributes=(PlanMembers(), MembersUsed(), MESSAGES),
+    contributes=(SubscriptionSeed(), PlanMembers(), MembersUsed(), MESSAGES),
 )

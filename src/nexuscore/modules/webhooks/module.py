@@ -7,6 +7,7 @@ from nexuscore.modules.webhooks.figures import DeliveryFigures
 from nexuscore.modules.webhooks.finding import WebhookFinder
 from nexuscore.modules.webhooks.pages import pages
 from nexuscore.modules.webhooks.routes import routes
+from nexuscore.modules.webhooks.seeds import EndpointSeed
 from nexuscore.modules.webhooks.settings import WebhookSettings
 from nexuscore.modules.webhooks.tables import Attempt, Delivery, Endpoint
 
@@ -30,5 +31,5 @@ module = Module(
     workers=(jobs.deliver, jobs.replay),
     schedules=(jobs.wake_the_forgotten, jobs.prune),
     permissions=(permissions.READ, permissions.MANAGE),
-    contributes=(WebhookChapter(), DeliveryFigures(), WebhookFinder()),
+    contributes=(EndpointSeed(), WebhookChapter(), DeliveryFigures(), WebhookFinder()),
 )
