@@ -26,5 +26,13 @@ module = Module(
     schedules=(jobs.announce_overdue,),
     permissions=permissions.ALL,
     slots=(Slot(Receipts), Slot(MoneyByHand, single=True)),
-    contributes=(InvoiceSeed(), *CHECKS, MESSAGES, OwedFigures(), RevenueFigures(), InvoiceFinder(), CreditNoteFinder()),
+    contributes=(
+        InvoiceSeed(),
+        *CHECKS,
+        MESSAGES,
+        OwedFigures(),
+        RevenueFigures(),
+        InvoiceFinder(),
+        CreditNoteFinder(),
+    ),
 )
