@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from nexuscore.console import formats
 from nexuscore.kernel.money import Money
 from nexuscore.kernel.testing import House
 from nexuscore.modules import invoices
@@ -55,7 +56,7 @@ async def test_everybody_sees_the_figures_of_what_is_theirs(door: House) -> None
 
 def money(minor: int) -> str:
     """As the page writes it in English."""
-    return Money(minor, "SGD").format("en")
+    return formats.money(Money(minor, "SGD"), "en")
 
 
 async def test_a_figure_leads_only_where_there_is_a_page(door: House) -> None:
