@@ -1,6 +1,8 @@
 """Every setting, event, command and error code of what is built in stands in docs/, as it is."""
 
+import ast
 import copy
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -137,3 +139,25 @@ def test_codes_of_a_module_stand_in_its_table(monkeypatch: pytest.MonkeyPatch) -
     shop = Module(name="shop", package="acme.shop")
     row = '| <a id="sold_out"></a>`sold_out` | 409 | Nothing is left. | There is \\| was nothing left. |'
     assert row in generate.errors(compose([shop], settings=app.settings))
+
+
+PROPERTIES = re.findall(r"^\| (P\d+) \|.*\| `([\w/.]+)::(\w+)` \|$", page("testing.md"), re.MULTILINE)
+
+
+def test_the_properties_of_the_api_are_all_there() -> None:
+    assert [number for number, _, _ in PROPERTIES] == [f"P{number}" for number in (*range(1, 13), 35, 39)]
+
+
+@pytest.mark.parametrize(("number", "path", "name"), PROPERTIES)
+def test_a_property_is_tried_with_a_hundred_cases(number: str, path: str, name: str) -> None:
+    """By the test that is named: one of Hypothesis, whose number of cases, where it is given, is a hundred at least."""
+    tree = ast.parse((DOCS.parent / path).read_text(encoding="utf-8"))
+    said = {node.targets[0].id: node.value for node in tree.body if isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)}  # fmt: skip
+    [test] = [node for node in tree.body if getattr(node, "name", None) == name]
+    assert isinstance(test, ast.FunctionDef | ast.AsyncFunctionDef)
+    decorators = [said.get(each.id, each) if isinstance(each, ast.Name) else each for each in test.decorator_list]
+    calls = [each for each in decorators if isinstance(each, ast.Call) and isinstance(each.func, ast.Name)]
+    assert "given" in {ast.unparse(each.func) for each in calls}
+    given = [word.value for each in calls for word in each.keywords if word.arg == "max_examples"]
+    assert all(isinstance(number, ast.Constant) and number.value >= 100 for number in given)

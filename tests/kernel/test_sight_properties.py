@@ -1,8 +1,9 @@
-"""Feature: premium-app-infrastructure, properties 1 to 6: what the log says of requests, answers and errors."""
+"""Feature: premium-app-infrastructure, properties 1 to 6 and 39: what the log and the figures say of requests."""
 
 import asyncio
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator, MutableMapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from nexuscore.kernel import log, sight
+from nexuscore.kernel import log, metrics, sight
 from nexuscore.kernel.access import Actor
 from nexuscore.kernel.app import App, compose
 from nexuscore.kernel.http import Exchange, Public, Reply, Routes
@@ -196,3 +197,46 @@ def test_p6_what_was_used_is_timed(app: App, queries: int, looks: int, calls: in
     assert line.get("cache_ms") == (pytest.approx(looks * 0.1) if looks else None)
     assert line.get("outside_calls", 0) == calls
     assert ("outside_ms" in line) == bool(calls)
+
+
+ASKED = st.lists(st.sampled_from(["sized/3", "failed/x?token=a&page=b", "nowhere", "sized/x"]), max_size=6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(asked=ASKED)
+def test_p39_every_request_is_in_the_figures(app: App, asked: list[str]) -> None:
+    """Property 39: every request's time and error state collected, whatever became of it, here and by the template.
+
+    Seen red with failures taken for requests that were not answered.
+    """
+    before, seen = _figures(app), Counter(_template(each) for each in asked)
+    routes = {route: _counted(route) for route in seen}
+    for each in asked:
+        path, _, query = each.partition("?")
+        ask(app, f"/api/v1/seen/{path}", query=query)
+    after = _figures(app)
+    assert after[0] - before[0] == len(asked)
+    assert after[1] - before[1] == sum("failed" in each for each in asked)
+    assert (after[2] > before[2]) == bool(asked)
+    assert {route: _counted(route) - routes[route] for route in seen} == dict(seen)
+
+
+def _figures(app: App) -> tuple[int, int, float]:
+    """Requests, those that failed, and the time of them all, as the windows have them."""
+    buckets = app.watch.windows.buckets()
+    return sum(b.requests for b in buckets), sum(b.errors for b in buckets), sum(b.seconds for b in buckets)
+
+
+def _template(asked: str) -> tuple[str, str]:
+    """The route and the class of status a request ends in."""
+    return {
+        "sized/3": ("/api/v1/seen/sized/{size}", "2xx"),
+        "sized/x": ("/api/v1/seen/sized/{size}", "4xx"),
+        "nowhere": ("unmatched", "4xx"),
+    }.get(asked, ("/api/v1/seen/failed/{which}", "5xx"))
+
+
+def _counted(of: tuple[str, str]) -> int:
+    labels = {"method": "GET", "route": of[0], "status": of[1]}
+    times = metrics.registry.get_sample_value("nexus_http_request_duration_seconds_count", labels)
+    return int(times or 0)
