@@ -8,6 +8,7 @@ in the books already when a verb returns: whoever calls does not post it again. 
 """
 
 from nexuscore.modules.invoices.credit_notes import credit
+from nexuscore.modules.invoices.customers import customer, find_customers
 from nexuscore.modules.invoices.drafts import change, draft, get, lock, of_source, organisation_of
 from nexuscore.modules.invoices.errors import (
     AlreadyPaid,
@@ -22,6 +23,7 @@ from nexuscore.modules.invoices.errors import (
     ReferenceReused,
     WrongCurrency,
 )
+from nexuscore.modules.invoices.history import Happened, history
 from nexuscore.modules.invoices.lines import NewLine, NewLines, gst_of
 from nexuscore.modules.invoices.papers import printed_in
 from nexuscore.modules.invoices.payments import Recorded, of_invoice, record_payment, record_refund, record_reversal
@@ -31,12 +33,14 @@ from nexuscore.modules.invoices.slots import MoneyByHand, Receipts
 from nexuscore.modules.invoices.states import finalise, issue, mark_uncollectible, void
 from nexuscore.modules.invoices.tables import CreditNote, Invoice, Payment
 from nexuscore.modules.invoices.tax import Treatment, treatment
+from nexuscore.modules.invoices.typed import minor_of, number_of, plain_amount
 
 __all__ = [
     "METHODS",
     "AlreadyPaid",
     "CreditNote",
     "GstInSgd",
+    "Happened",
     "Invoice",
     "InvoiceVoid",
     "MoneyByHand",
@@ -57,16 +61,22 @@ __all__ = [
     "WrongCurrency",
     "change",
     "credit",
+    "customer",
     "draft",
     "finalise",
+    "find_customers",
     "get",
     "gst_of",
+    "history",
     "issue",
     "lock",
     "mark_uncollectible",
+    "minor_of",
+    "number_of",
     "of_invoice",
     "of_source",
     "organisation_of",
+    "plain_amount",
     "printed_in",
     "record_payment",
     "record_refund",

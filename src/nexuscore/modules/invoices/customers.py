@@ -28,14 +28,14 @@ _FIND = (
 )
 
 
-async def find(ctx: Ctx, words: str) -> Sequence[Any]:
+async def find_customers(ctx: Ctx, words: str) -> Sequence[Any]:
     """At most a dozen organisations these words mean; without words, the first by name."""
     plain = words.strip().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     async with ctx.across_orgs("a customer is looked for") as everywhere:
         return await everywhere.db.all(_FIND, words=f"%{plain}%")
 
 
-async def of(ctx: Ctx, org_id: UUID) -> Organisation:
+async def customer(ctx: Ctx, org_id: UUID) -> Organisation:
     """One of them; `NotFoundError` when there is none."""
     async with ctx.in_org(org_id) as there:
         return await orgs.organisation(there, org_id)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.http import Nav, PageQuery, Pages, Query, Reply, View, Went
+from nexuscore.kernel.i18n import translate
 from nexuscore.modules import books
 from nexuscore.modules.invoices import (
     customers,
@@ -39,9 +40,9 @@ async def invoices_page(ctx: CanManage, query: Annotated[PageQuery, Query()]) ->
 async def new_invoice_page(ctx: CanManage, org_id: UUID | None = None, q: str = "") -> View:
     """Whom to invoice; and then, for what."""
     if org_id is None:
-        found = await customers.find(ctx, q[:200])
+        found = await customers.find_customers(ctx, q[:200])
         return View("customers.html", words=q, found=found, to=f"{HERE}/new", back=HERE)
-    return _form(ctx, await customers.of(ctx, org_id), None)
+    return _form(ctx, await customers.customer(ctx, org_id), None)
 
 
 @pages.post("/new")
@@ -62,7 +63,7 @@ async def create_invoice_page(ctx: CanManage, org_id: UUID, new: TypedInvoice) -
 @pages.post("/new/line", shows=new_invoice_page)
 async def new_invoice_line_page(ctx: CanManage, org_id: UUID) -> View:
     """The same form with one more row; nothing is kept yet."""
-    return _form(ctx, await customers.of(ctx, org_id), None, more=1)
+    return _form(ctx, await customers.customer(ctx, org_id), None, more=1)
 
 
 @pages.get("/{invoice_id}", title="Invoice")
@@ -75,7 +76,7 @@ async def invoice_page(ctx: CanManage, invoice_id: UUID) -> View:
         "invoice.html",
         title=invoice.number,
         invoice=invoice,
-        customer=invoice.customer or vars_of(await customers.of(ctx, invoice.org_id)),
+        customer=invoice.customer or vars_of(await customers.customer(ctx, invoice.org_id)),
         supplier=invoice.supplier,
         acts=acts_of(invoice),
         due=plain_amount(invoice.amount_due, invoice.currency),
@@ -111,11 +112,11 @@ def vars_of(org: Any) -> dict[str, Any]:
 # --- drafts -----------------------------------------------------------------------------------------
 
 
-@pages.get("/{invoice_id}/edit", title="Change")
+@pages.get("/{invoice_id}/edit", title="Change the draft")
 async def edit_invoice_page(ctx: CanManage, invoice_id: UUID) -> View:
     """The form of a draft."""
     invoice = await everywhere.read(ctx, invoice_id)
-    return _form(ctx, await customers.of(ctx, invoice.org_id), invoice)
+    return _form(ctx, await customers.customer(ctx, invoice.org_id), invoice)
 
 
 @pages.post("/{invoice_id}/edit")
@@ -138,7 +139,7 @@ async def change_invoice_page(ctx: CanManage, invoice_id: UUID, change: TypedInv
 async def invoice_line_page(ctx: CanManage, invoice_id: UUID) -> View:
     """The same form with one more row; nothing is kept yet."""
     invoice = await everywhere.read(ctx, invoice_id)
-    return _form(ctx, await customers.of(ctx, invoice.org_id), invoice, more=1)
+    return _form(ctx, await customers.customer(ctx, invoice.org_id), invoice, more=1)
 
 
 def _form(ctx: Ctx, customer: Any, invoice: InvoiceOut | None, more: int = 0) -> View:
@@ -147,6 +148,7 @@ def _form(ctx: Ctx, customer: Any, invoice: InvoiceOut | None, more: int = 0) ->
     here = f"{HERE}/new" if invoice is None else f"{HERE}/{invoice.id}"
     return View(
         "invoice_form.html",
+        title=translate(ctx.locale, "New invoice" if invoice is None else "Change the draft"),
         invoice=invoice,
         customer=customer,
         typed=[{**line.model_dump(), "unit_price": _price(line.unit_price, invoice)} for line in lines],

@@ -79,7 +79,7 @@ def lines_of(typed: Sequence[TypedLine], currency: str) -> list[NewLine]:
 def _line(row: TypedLine, place: str, currency: str, faults: list[Fault]) -> NewLine | None:
     values = {
         "description": row.description,
-        "quantity": _decimal(row.quantity) or "1",
+        "quantity": number_of(row.quantity) or "1",
         "tax": row.tax or None,
         "account": row.account or "revenue",
         "unit_price": 0,
@@ -112,10 +112,10 @@ def amount_of(text: str, currency: str, field: str = "amount") -> int:
 
 def minor_of(text: str, currency: str) -> int:
     """`12.30` and `12,30` in minor units; nothing is guessed of what groups thousands. ValueError for all else."""
-    return Money.parse(_decimal(text), currency).minor
+    return Money.parse(number_of(text), currency).minor
 
 
-def _decimal(text: str) -> str:
+def number_of(text: str) -> str:
     """The number with a dot. A comma counts as one only where it cannot stand between thousands."""
     plain = text.strip()
     return plain.replace(",", ".") if _COMMA.fullmatch(plain) else plain

@@ -1,7 +1,8 @@
 """The manifest: all that quotes add to an app."""
 
 from nexuscore.kernel.module import Module
-from nexuscore.modules.quotes import events, jobs, permissions, tables
+from nexuscore.modules.quotes import events, jobs, our_pages, pages, permissions, price_pages, tables
+from nexuscore.modules.quotes.finding import QuoteFinder
 from nexuscore.modules.quotes.messages import MESSAGES
 from nexuscore.modules.quotes.routes import billing, prices, routes
 from nexuscore.modules.quotes.settings import QuoteSettings
@@ -13,8 +14,9 @@ module = Module(
     settings=(QuoteSettings,),
     tables=(tables.PriceTable, tables.QuoteCounter, tables.Quote, tables.QuoteVersion),
     routes=(routes, billing, prices),
+    pages=(our_pages.pages, pages.pages, price_pages.pages),
     events=events.ALL,
     schedules=(jobs.expire_quotes,),
     permissions=permissions.ALL,
-    contributes=(MESSAGES,),
+    contributes=(MESSAGES, QuoteFinder()),
 )

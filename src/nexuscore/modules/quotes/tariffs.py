@@ -1,8 +1,11 @@
 """Price tables: published by version. A quote keeps the prices of the version it was written from."""
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Json
@@ -16,6 +19,8 @@ from nexuscore.modules.quotes.schemas import NewPriceTable, PriceTableOut
 from nexuscore.modules.quotes.tables import PriceTable
 
 _NEWEST = select(PriceTable).where(PriceTable.name == bindparam("called")).order_by(PriceTable.version.desc()).limit(1)
+_CURRENT = select(PriceTable).ext(distinct_on(PriceTable.name)).order_by(PriceTable.name, PriceTable.version.desc())
+_ONE = select(PriceTable).where(PriceTable.id == bindparam("table_id"))
 _LAST = select(func.coalesce(func.max(PriceTable.version), 0)).where(PriceTable.name == bindparam("called"))
 _PUBLISH = insert(PriceTable).returning(PriceTable)
 _ALL = Listing(select(*columns(PriceTable, PriceTableOut.model_fields)), by=PriceTable.id)
@@ -48,6 +53,16 @@ async def newest(ctx: Ctx, name: str) -> PriceTable:
     if table is None:
         raise NoSuchPrice(details={"table": name})
     return table
+
+
+async def current(ctx: Ctx) -> Sequence[PriceTable]:
+    """Every table as it holds now, by name."""
+    return await ctx.db.all(_CURRENT)
+
+
+async def get(ctx: Ctx, table_id: UUID) -> PriceTable:
+    """One version of a table."""
+    return await ctx.db.one(_ONE, table_id=table_id)
 
 
 async def page(ctx: Ctx, query: PageQuery) -> Json:

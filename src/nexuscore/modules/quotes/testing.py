@@ -22,6 +22,7 @@ AUDITS: dict[str, Any] = {
         {"code": "hour", "description": "Consulting, hours", "unit_price": 15_000},
     ],
 }
+TYPED = {"table": "audits", "quantities": {"contract": "1"}}
 OFFER = {"table": "audits", "lines": [{"item": "contract"}]}
 
 
@@ -88,6 +89,17 @@ async def _new(house: House, client: Client) -> Made:
     return {}, {**OFFER, "org_id": str(plain.org.id)}
 
 
+async def _new_page(house: House, client: Client) -> Made:
+    path, _ = await _new(house, client)
+    plain = await customer(house, gst_registered=False, gst_number=None)
+    return {**path, "org_id": str(plain.org.id)}, TYPED
+
+
+async def _typed_prices(house: House, client: Client) -> Made:
+    item = {"code": "hour", "description": "Consulting", "unit_price": "150.00"}
+    return {}, {"name": "hours", "currency": "SGD", "prices": [item]}
+
+
 async def _prices(house: House, client: Client) -> Made:
     return {}, AUDITS
 
@@ -102,4 +114,14 @@ PROBES: dict[str, Probe] = {
     "withdraw_quote": _any("sent", {"reason": "Probe"}),
     "invoice_quote": _any("accepted"),
     "read_refund_of_quote": _any("invoiced", progress="30"),
+    "our_quote_page": _own,
+    "accept_quote_page": _acceptance,
+    "create_quote_page": _new_page,
+    "quote_page": _any("invoiced"),
+    "new_version_page": _any("sent"),
+    "revise_quote_page": _any("sent", TYPED),
+    "send_quote_page": _any("draft"),
+    "withdraw_quote_page": _any("sent", {"reason": "Probe"}),
+    "invoice_quote_page": _any("accepted"),
+    "publish_prices_page": _typed_prices,
 }
