@@ -1,7 +1,7 @@
 """The manifest: all that the books add to an app."""
 
 from nexuscore.kernel.module import Module, Slot
-from nexuscore.modules.books import events, permissions
+from nexuscore.modules.books import events, pages, permissions
 from nexuscore.modules.books.chart import CHART, Account
 from nexuscore.modules.books.checks import CHECKS, Check
 from nexuscore.modules.books.commands import commands
@@ -16,6 +16,7 @@ module = Module(
     settings=(BooksSettings,),
     tables=(JournalEntry, JournalPosting),
     routes=(routes,),
+    pages=(pages.pages,),
     events=(events.EntryPosted,),
     permissions=(permissions.READ,),
     slots=(Slot(Account), Slot(Check)),

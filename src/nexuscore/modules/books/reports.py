@@ -3,10 +3,12 @@
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, func, literal_column, select
+from sqlalchemy import and_, bindparam, exists, func, literal_column, select
+from sqlalchemy.orm import aliased
 
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.db import Json
+from nexuscore.kernel.filters import Filter, equals, since, until
 from nexuscore.kernel.money import Money
 from nexuscore.kernel.paging import Listing
 from nexuscore.kernel.tables import columns
@@ -44,6 +46,24 @@ _POSTINGS = (
     .label("postings")
 )
 _ENTRIES = select(*columns(JournalEntry, [name for name in EntryOut.model_fields if name != "postings"]), _POSTINGS)
+_MOVED = aliased(JournalPosting)
+JOURNAL = Listing(
+    _ENTRIES,
+    by=JournalEntry.id,
+    filters={
+        "account": Filter(
+            str,
+            lambda value: exists().where(_MOVED.entry_id == JournalEntry.id, _MOVED.account == value),
+            "Only what moved this account.",
+            JournalPosting.account,
+        ),
+        "org_id": equals(JournalEntry.org_id),
+        "subject": equals(JournalEntry.subject),
+        "since": since(JournalEntry.posted_on, date),
+        "until": until(JournalEntry.posted_on, date),
+    },
+    search=(JournalEntry.memo, JournalEntry.source, JournalEntry.reference),
+)
 _OF_ORG = JournalEntry.org_id == bindparam("of_org")
 _ABOUT = JournalEntry.subject == bindparam("about")
 _LISTINGS = {

@@ -4,7 +4,9 @@ assert await findings(house) == []        # what `nexus billing verify` would sa
 assert await balances(house) == {"receivable": 10900, "revenue": -10000, "gst_output": -900}
 """
 
-from nexuscore.kernel.testing import House
+from typing import Any
+
+from nexuscore.kernel.testing import Client, House
 from nexuscore.modules.books import checks, reports
 
 
@@ -19,3 +21,11 @@ async def balances(house: House, currency: str = "SGD") -> dict[str, int]:
     async with house.app.context(across=True) as ctx:
         rows = await reports.report(ctx)
     return {row.account: row.balance for row in rows if row.currency == currency}
+
+
+async def _account(house: House, client: Client) -> tuple[dict[str, Any], Any]:
+    """An account of the chart."""
+    return {"account": "revenue"}, None
+
+
+PROBES = {"books_account_page": _account}
