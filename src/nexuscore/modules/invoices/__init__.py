@@ -33,7 +33,7 @@ from nexuscore.modules.invoices.slots import MoneyByHand, Receipts
 from nexuscore.modules.invoices.states import finalise, issue, mark_uncollectible, void
 from nexuscore.modules.invoices.tables import CreditNote, Invoice, Payment
 from nexuscore.modules.invoices.tax import Treatment, treatment
-from nexuscore.modules.invoices.typed import minor_of, number_of, plain_amount
+from nexuscore.modules.invoices.typed import number_of, plain_amount
 
 __all__ = [
     "METHODS",
@@ -71,7 +71,6 @@ __all__ = [
     "issue",
     "lock",
     "mark_uncollectible",
-    "minor_of",
     "number_of",
     "of_invoice",
     "of_source",

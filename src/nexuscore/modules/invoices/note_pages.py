@@ -64,7 +64,7 @@ async def new_credit_note_page(ctx: CanManage, invoice_id: UUID) -> View:
     return View("credit_form.html", invoice=invoice, left=invoice.total - invoice.amount_credited)
 
 
-@pages.post("/invoices/{invoice_id}/credit")
+@pages.post("/invoices/{invoice_id}/credit", once=True)
 async def issue_credit_note_page(ctx: CanManage, invoice_id: UUID, new: TypedCredit) -> Went:
     """Issue it, with its GST to the cent."""
     async with theirs(ctx, invoice_id) as there:

@@ -23,7 +23,7 @@ from nexuscore.modules.invoices.schemas import InvoiceOut, NewPayment, Reason
 from nexuscore.modules.invoices.settings import InvoiceSettings
 from nexuscore.modules.invoices.tables import OWED
 from nexuscore.modules.invoices.tax import treatment
-from nexuscore.modules.invoices.typed import TypedInvoice, TypedPayment, amount_of, lines_of, plain_amount
+from nexuscore.modules.invoices.typed import TypedInvoice, TypedPayment, lines_of, plain_amount, positive
 
 pages = Pages("/billing/platform/invoices", tag="Invoices")
 HERE = "/console/billing/platform/invoices"
@@ -45,7 +45,7 @@ async def new_invoice_page(ctx: CanManage, org_id: UUID | None = None, q: str = 
     return _form(ctx, await customers.customer(ctx, org_id), None)
 
 
-@pages.post("/new")
+@pages.post("/new", once=True)
 async def create_invoice_page(ctx: CanManage, org_id: UUID, new: TypedInvoice) -> Went:
     """Write a draft."""
     async with ctx.in_org(org_id) as there:
@@ -119,7 +119,7 @@ async def edit_invoice_page(ctx: CanManage, invoice_id: UUID) -> View:
     return _form(ctx, await customers.customer(ctx, invoice.org_id), invoice)
 
 
-@pages.post("/{invoice_id}/edit")
+@pages.post("/{invoice_id}/edit", once=True)
 async def change_invoice_page(ctx: CanManage, invoice_id: UUID, change: TypedInvoice) -> Went:
     """Write it anew; a field that was emptied is empty."""
     async with theirs(ctx, invoice_id) as there:
@@ -169,21 +169,21 @@ def _price(minor: int, invoice: InvoiceOut | None) -> str:
 # --- what becomes of one ----------------------------------------------------------------------------
 
 
-@pages.post("/{invoice_id}/finalise", shows=invoice_page)
+@pages.post("/{invoice_id}/finalise", shows=invoice_page, once=True)
 async def finalise_invoice_page(ctx: CanManage, invoice_id: UUID) -> Went:
     """Give a draft its number: it is owed from now on."""
     invoice = await everywhere.finalise(ctx, invoice_id)
     return Went(f"{HERE}/{invoice_id}", say="{number} is issued and on its way.", number=invoice.number)
 
 
-@pages.post("/{invoice_id}/send", shows=invoice_page)
+@pages.post("/{invoice_id}/send", shows=invoice_page, once=True)
 async def send_invoice_page(ctx: CanManage, invoice_id: UUID) -> Went:
     """Mail it once more."""
     invoice = await everywhere.send(ctx, invoice_id)
     return Went(f"{HERE}/{invoice_id}", say="{number} is sent again.", number=invoice.number)
 
 
-@pages.post("/{invoice_id}/void", shows=invoice_page)
+@pages.post("/{invoice_id}/void", shows=invoice_page, once=True)
 async def void_invoice_page(ctx: CanManage, invoice_id: UUID, why: Reason) -> Went:
     """Cancel one that nothing was paid for; a draft is thrown away by it."""
     invoice = await everywhere.void(ctx, invoice_id, why.reason)
@@ -192,18 +192,18 @@ async def void_invoice_page(ctx: CanManage, invoice_id: UUID, why: Reason) -> We
     return Went(f"{HERE}/{invoice_id}", say="{number} is cancelled.", kind="warning", number=invoice.number)
 
 
-@pages.post("/{invoice_id}/uncollectible", shows=invoice_page)
+@pages.post("/{invoice_id}/uncollectible", shows=invoice_page, once=True)
 async def give_up_invoice_page(ctx: CanManage, invoice_id: UUID, why: Reason) -> Went:
     """Give up what is still due."""
     invoice = await everywhere.mark_uncollectible(ctx, invoice_id, why.reason)
     return Went(f"{HERE}/{invoice_id}", say="{number} is given up.", kind="warning", number=invoice.number)
 
 
-@pages.post("/{invoice_id}/payments", shows=invoice_page)
+@pages.post("/{invoice_id}/payments", shows=invoice_page, once=True)
 async def pay_invoice_page(ctx: CanManage, invoice_id: UUID, new: TypedPayment) -> Went:
     """Note money that came in."""
     now = await everywhere.read(ctx, invoice_id)
-    amount = amount_of(new.amount, now.currency)
+    amount = positive(new.amount, now.currency)
     given = NewPayment(amount=amount, currency=now.currency, method=new.method, reference=new.reference)
     invoice = await everywhere.record_payment(ctx, invoice_id, given)
     return Went(f"{HERE}/{invoice_id}", say="The payment for {number} is recorded.", number=invoice.number)

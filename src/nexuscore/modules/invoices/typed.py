@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError as PydanticError
 
 from nexuscore.kernel.errors import Fault, ValidationError
 from nexuscore.kernel.faults import fault_of
-from nexuscore.kernel.http import Schema
+from nexuscore.kernel.http import Schema, amount_of
 from nexuscore.kernel.money import Money
 from nexuscore.modules.invoices.credit_notes import Left
 from nexuscore.modules.invoices.lines import NewLine, Words, gst_of
@@ -84,35 +84,27 @@ def _line(row: TypedLine, place: str, currency: str, faults: list[Fault]) -> New
         "account": row.account or "revenue",
         "unit_price": 0,
     }
-    wrong = []
+    wrong: Sequence[Fault] = ()
     try:
-        values["unit_price"] = minor_of(row.unit_price, currency)
-    except ValueError:
-        wrong.append(Fault(f"{place}.unit_price", "not_an_amount", "Write an amount such as 12.30."))
+        values["unit_price"] = amount_of(row.unit_price, currency, f"{place}.unit_price").minor
+    except ValidationError as error:
+        wrong = error.faults
     try:
         line = NewLine.model_validate(values)
     except PydanticError as error:
         found = error.errors(include_url=False)
-        faults += [fault_of(f"{place}.{each['loc'][0]}", each) for each in found] + wrong
+        faults += [*(fault_of(f"{place}.{each['loc'][0]}", each) for each in found), *wrong]
         return None
     faults += wrong
     return line
 
 
-def amount_of(text: str, currency: str, field: str = "amount") -> int:
-    """A typed amount above zero in minor units, or the fault of its field."""
-    try:
-        amount = minor_of(text, currency)
-    except ValueError:
-        raise ValidationError.of([Fault(field, "not_an_amount", "Write an amount such as 12.30.")]) from None
+def positive(text: str, currency: str) -> int:
+    """The amount of a field in minor units, above zero and no more than is ever taken at once."""
+    amount = amount_of(text, currency).minor
     if not 0 < amount <= _LARGEST:
-        raise ValidationError.of([Fault(field, "not_positive", "The amount must be more than zero.")])
+        raise ValidationError.of([Fault("amount", "not_positive", "The amount must be more than zero.")])
     return amount
-
-
-def minor_of(text: str, currency: str) -> int:
-    """`12.30` and `12,30` in minor units; nothing is guessed of what groups thousands. ValueError for all else."""
-    return Money.parse(number_of(text), currency).minor
 
 
 def number_of(text: str) -> str:
@@ -131,7 +123,7 @@ def credit_of(typed: TypedCredit, invoice: InvoiceOut, left: dict[str, Left]) ->
     if typed.lines and typed.amount.strip():
         raise ValidationError.of([Fault("amount", "not_together", "Choose lines or write an amount, not both.")])
     if typed.amount.strip():
-        return amount_of(typed.amount, invoice.currency)
+        return positive(typed.amount, invoice.currency)
     if not typed.lines:
         return None
     chosen = set(typed.lines)

@@ -28,7 +28,7 @@ async def our_quote_page(ctx: CanReadOne) -> View:
     return View("our_quote.html", title=quote.number, quote=quote, versions=versions, holds=holds)
 
 
-@pages.post("/{quote_id}/accept", shows=our_quote_page)
+@pages.post("/{quote_id}/accept", shows=our_quote_page, once=True)
 async def accept_quote_page(ctx: CanAccept, accepted: TypedAcceptance) -> Went:
     """Accept exactly what was read."""
     terms = Acceptance(revision=accepted.revision, total=accepted.total)

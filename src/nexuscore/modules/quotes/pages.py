@@ -54,7 +54,7 @@ def _new(org_id: UUID, table: Any) -> str:
     return f"{HERE}/new?org_id={org_id}&table={table.name}"
 
 
-@pages.post("/new")
+@pages.post("/new", once=True)
 async def create_quote_page(ctx: CanManage, org_id: UUID, typed: TypedOffer) -> Went:
     """Write it at the prices that hold now."""
     async with ctx.in_org(org_id) as there:
@@ -115,7 +115,7 @@ async def new_version_page(ctx: CanManage, quote_id: UUID) -> View:
     return View("quote_form.html", customer=customer, table=table, offer=offer, quote=quote, action=action)
 
 
-@pages.post("/{quote_id}/revise")
+@pages.post("/{quote_id}/revise", once=True)
 async def revise_quote_page(ctx: CanManage, quote_id: UUID, typed: TypedOffer) -> Went:
     """Offer something else; it has to be sent again."""
     async with theirs(ctx, quote_id) as there:
@@ -123,7 +123,7 @@ async def revise_quote_page(ctx: CanManage, quote_id: UUID, typed: TypedOffer) -
     return Went(f"{HERE}/{quote_id}", say="Version {number} is written.", number=quote.revision)
 
 
-@pages.post("/{quote_id}/send", shows=quote_page)
+@pages.post("/{quote_id}/send", shows=quote_page, once=True)
 async def send_quote_page(ctx: CanManage, quote_id: UUID) -> Went:
     """Send the newest version."""
     async with theirs(ctx, quote_id) as there:
@@ -131,7 +131,7 @@ async def send_quote_page(ctx: CanManage, quote_id: UUID) -> Went:
     return Went(f"{HERE}/{quote_id}", say="{number} is on its way.", number=quote.number)
 
 
-@pages.post("/{quote_id}/withdraw", shows=quote_page)
+@pages.post("/{quote_id}/withdraw", shows=quote_page, once=True)
 async def withdraw_quote_page(ctx: CanManage, quote_id: UUID, why: Reason) -> Went:
     """Offer it no longer, or note that it was declined."""
     async with theirs(ctx, quote_id) as there:
@@ -139,7 +139,7 @@ async def withdraw_quote_page(ctx: CanManage, quote_id: UUID, why: Reason) -> We
     return Went(f"{HERE}/{quote_id}", say="{number} is withdrawn.", kind="warning", number=quote.number)
 
 
-@pages.post("/{quote_id}/invoice", shows=quote_page)
+@pages.post("/{quote_id}/invoice", shows=quote_page, once=True)
 async def invoice_quote_page(ctx: CanManage, quote_id: UUID) -> Went:
     """Make what was accepted an invoice."""
     async with theirs(ctx, quote_id) as there:

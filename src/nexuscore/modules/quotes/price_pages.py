@@ -28,7 +28,7 @@ async def new_prices_page(ctx: CanManage, name: str = "") -> View:
     return _form(ctx, next((each for each in await tariffs.current(ctx) if each.name == name), None))
 
 
-@pages.post("/new")
+@pages.post("/new", once=True)
 async def publish_prices_page(ctx: CanManage, typed: TypedPrices) -> Went:
     """Publish the next version. Quotes that stand keep their prices."""
     table = await tariffs.publish(ctx, prices_of(typed))

@@ -7,9 +7,9 @@ from pydantic import BaseModel, Field, ValidationError as PydanticError
 
 from nexuscore.kernel.errors import Fault, ValidationError
 from nexuscore.kernel.faults import fault_of
-from nexuscore.kernel.http import Schema
+from nexuscore.kernel.http import Schema, amount_of
 from nexuscore.kernel.money import exponent
-from nexuscore.modules.invoices import minor_of, number_of
+from nexuscore.modules.invoices import number_of
 from nexuscore.modules.quotes.schemas import Currency, Discount, Item, Name, NewOffer, NewPriceTable, NewQuoteLine
 
 M = TypeVar("M", bound=BaseModel)
@@ -140,9 +140,9 @@ def _items(rows: Sequence[TypedItem], currency: str, faults: Faults) -> list[Ite
         if not (row.code.strip() or row.description.strip() or row.unit_price.strip()):
             continue
         try:
-            price = minor_of(row.unit_price, currency)
-        except ValueError:
-            faults.found.append(Fault(f"prices.{at}.unit_price", "not_an_amount", "Write an amount such as 12.30."))
+            price = amount_of(row.unit_price, currency, f"prices.{at}.unit_price").minor
+        except ValidationError as error:
+            faults.found += error.faults
             price = 0
         values = {"code": row.code.strip(), "description": row.description, "unit_price": price}
         item = faults.read(Item, values, f"prices.{at}.{{}}")

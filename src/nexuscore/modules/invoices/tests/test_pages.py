@@ -131,6 +131,7 @@ async def test_cancelled_only_by_its_number_and_given_up_for_a_reason(root: Brow
 
 
 async def test_credited_by_lines_and_reported(root: Browser, acme: Customer) -> None:
+    """Seen red without `once`: the form sent twice credits the seat twice."""
     await acme.owner.client.patch(f"/organisations/{acme.org.id}", {"uen": some_uen()})
     await root.open(f"{PAGES}/credit-notes")
     assert "No credit notes yet" in root.text
@@ -146,10 +147,14 @@ async def test_credited_by_lines_and_reported(root: Browser, acme: Customer) -> 
     assert "S$139.71 of S$139.71" in root.text
     await root.send("credit", reason="Half", amount="5.00", lines="1")
     assert "not both" in root.text
+    form = root.form("credit")
     await root.send("credit", reason="One seat too many", amount="", lines="1")
     assert "S$21.80" in root.text  # 20.00 and its GST
+    twice = await root.post(form.action, form.values(reason="One seat too many", amount="", lines="1"))
+    assert (twice.status_code, twice.headers["location"]) == (303, bill), "sent twice, it is done once"
     note = next(each for each in root.read.links if "/credit-notes/" in each)
     await root.open(f"{bill}/credit")
+    assert "S$117.91 of S$139.71" in root.text
     await root.send("credit", reason="All", amount="500")
     assert "This is more than what is left to credit." in root.text
     await root.send("credit", reason="The rest", amount="")
