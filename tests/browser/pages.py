@@ -18,6 +18,7 @@ DOOR = {  # what a mail or a form leads to
     "/console/second-factor": "?challenge=0190c8a2-5b1e-7c3f-9d7a-2f6b1c4d8e90&factors=totp,passkey,recovery_code",
     "/console/search": "?q=a",
 }
+FEW = 6
 _LINK = re.compile(r'href="(/console[^"#]*)"')
 _ASSET = re.compile(r'(?:href|src)="(/console/assets/[^"]+)"')
 _CODERS = "gzip, deflate, br, zstd"  # as Chromium asks for
@@ -27,6 +28,7 @@ _CODERS = "gzip, deflate, br, zstd"  # as Chromium asks for
 class Weighed:
     """A page as it came over the wire: its bytes there, what it holds, and whether it is a page at all."""
 
+    path: str
     status: int
     size: int
     html: str
@@ -47,33 +49,30 @@ def weigh(person: Person, path: str, *, coded: bool = True) -> Weighed:
     answer = connection.getresponse()
     body = answer.read()
     connection.close()
-    is_page = answer.headers.get_content_type() == "text/html"
-    return Weighed(answer.status, len(body), "" if coded else body.decode(errors="replace"), is_page)
+    is_page = answer.status == 200 and answer.headers.get_content_type() == "text/html"
+    return Weighed(path, answer.status, len(body), "" if coded else body.decode(errors="replace"), is_page)
 
 
 def addresses(person: Person) -> Iterator[tuple[str, str]]:
     """An address of every page one is let in to, by its pattern: those of its own, and those another page leads to.
 
-    A page that no page leads to is yielded without one.
+    A page that no page leads to is yielded without one. Of pages of one kind a few are looked at: a draft leads where
+    what was sent does not.
     """
     known = patterns(outdoors=False)
-    waiting = [path + DOOR.get(path, "") for path in known if "{" not in path]
-    found = {path: path + DOOR.get(path, "") for path in known if "{" not in path}
-    looked: set[str] = set()
+    found = {pattern: [pattern + DOOR.get(pattern, "")] if "{" not in pattern else [] for pattern in known}
+    waiting = [path for paths in found.values() for path in paths]
     while waiting:
-        path = waiting.pop(0)
-        if path in looked:
-            continue
-        looked.add(path)
-        page = weigh(person, path, coded=False)
-        assert page.status == 200, f"{path} answers {page.status}"
+        page = weigh(person, waiting.pop(0), coded=False)
+        assert page.status in (200, 303), f"{page.path} answers {page.status}"  # 303: a paper, by its signed link
         for link in _LINK.findall(page.html):
-            pattern = _pattern(list(known), link.replace("&amp;", "&"))
-            if pattern is not None and pattern not in found:
-                found[pattern] = link.replace("&amp;", "&")
-                waiting.append(found[pattern])
-    for pattern in known:
-        yield pattern, found.get(pattern, "")
+            path = link.replace("&amp;", "&")
+            pattern = _pattern(list(known), path)
+            if pattern is not None and "{" in pattern and path not in found[pattern] and len(found[pattern]) < FEW:
+                found[pattern].append(path)
+                waiting.append(path)
+    for pattern, paths in found.items():
+        yield pattern, paths[0] if paths else ""
 
 
 def _pattern(known: Sequence[str], link: str) -> str | None:
