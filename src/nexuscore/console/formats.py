@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from nexuscore.kernel import clock
-from nexuscore.kernel.i18n import language_of
+from nexuscore.kernel.i18n import is_rtl, language_of
 from nexuscore.kernel.money import Money
 
 Part = Callable[[date], str]
@@ -100,7 +100,10 @@ def money(value: Money | int | None, locale: str, currency: str = "SGD") -> str:
     if value is None:
         return ""
     amount = value if isinstance(value, Money) else Money(value, currency)
-    return amount.format(language_of(locale)).replace("SGD", "S$")
+    text = amount.format(language_of(locale)).replace("SGD", "S$")
+    if is_rtl(locale):  # marks that keep $ behind S, and the minus before its number
+        text = text.replace("$", "$\u200e").replace("-", "\u200e-")
+    return text
 
 
 def _spelled(value: date, locale: str) -> str:
