@@ -18,8 +18,11 @@ _COMPANY = {
 }
 
 
-def furnish(ada: Person, link: str, receiver: Receiver) -> None:
-    """By the first link and the API, as the admin of the installation and the owner of an organisation."""
+def furnish(ada: Person, link: str, receiver: Receiver) -> list[str]:
+    """By the first link and the API, as the admin of the installation and the owner of an organisation.
+
+    The addresses of the pages that only a form or a bank leads to.
+    """
     ada.goes(link)
     ada.sends("bootstrap", name="Ada Root", email="ada@example.com", password=PASSWORD)
     ada.goes("/console/organisations/new")
@@ -31,7 +34,7 @@ def furnish(ada: Person, link: str, receiver: Receiver) -> None:
     for title, tag in (("Meet the harbour master", "work"), ("Milk", "shop"), ("Ledger of November", "work")):
         ada.asks("POST", "/notes", {"title": title, "tags": [tag], "body": "A word. " * 40})
     _webhooks(ada, receiver)
-    _money(ada, here)
+    return _money(ada, here)
 
 
 def _webhooks(ada: Person, receiver: Receiver) -> None:
@@ -42,10 +45,10 @@ def _webhooks(ada: Person, receiver: Receiver) -> None:
     ada.asks("POST", f"/webhooks/endpoints/{made['id']}/test", {"type": "webhook.test"})
 
 
-def _money(ada: Person, here: str) -> None:
+def _money(ada: Person, here: str) -> list[str]:
     plan = ada.asks("POST", "/subscriptions", {"plan": "professional-month", "trial": False})
     (first,) = ada.asks("GET", "/invoices")["data"]
-    _pay(ada, first["id"])
+    _pay(ada, first["id"], "pm_card_visa_chargeDeclinedInsufficientFunds", "pm_card_visa")
     lines = [
         {"description": "Onboarding, hours", "quantity": "1.5", "unit_price": 20000},
         {"description": "Training at the quay, for six", "unit_price": 120000},
@@ -58,19 +61,25 @@ def _money(ada: Person, here: str) -> None:
     ada.asks("POST", "/payments/by-hand", by_hand)
     credit = {"reason": "One seat less", "amount": 5000}
     ada.asks("POST", f"/billing/invoices/{overdue['id']}/credit-notes", credit)
+    _pay(ada, overdue["id"], "pm_card_createDispute")
     _quote(ada, here)
     until = monotonic() + 20
     while ada.asks("GET", f"/subscriptions/{plan['id']}")["state"] != "active":
         assert monotonic() < until, "the plan does not begin"
-    ada.asks("POST", f"/subscriptions/{plan['id']}/previews", {"plan": "enterprise-month"})
+    change = ada.asks("POST", f"/subscriptions/{plan['id']}/previews", {"plan": "enterprise-month"})
+    card = ada.asks("POST", "/payments/methods/setup")
+    return [
+        f"/console/billing/plan/{plan['id']}/changes/{change['id']}",
+        f"/console/billing/methods/waiting/{card['setup_id']}",
+    ]
 
 
-def _pay(ada: Person, invoice: str) -> None:
-    """By a card the bank declines, then by one it takes, which is kept."""
+def _pay(ada: Person, invoice: str, *cards: str) -> None:
+    """By cards the bank declines, and by the last one, which it takes and which is kept."""
     begun = ada.asks("POST", "/payments/intents", {"invoice_id": invoice, "keep_method": True})
-    confirm = f"/payments/{begun['id']}/confirm"
-    ada.asks("POST", confirm, {"payment_method": "pm_card_visa_chargeDeclinedInsufficientFunds"}, 4)
-    ada.asks("POST", confirm, {"payment_method": "pm_card_visa"})
+    for card in cards:
+        status = 2 if card == cards[-1] else 4
+        ada.asks("POST", f"/payments/{begun['id']}/confirm", {"payment_method": card}, status)
 
 
 def _quote(ada: Person, here: str) -> None:

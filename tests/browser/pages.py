@@ -4,10 +4,12 @@ import http.client
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import get_type_hints
 from urllib.parse import urlsplit
 
 from examples.main import app
 from nexuscore.console.navigation import pages_of
+from nexuscore.kernel.http import Went
 from nexuscore.kernel.http.page_run import PageRoute
 from tests.browser.person import Person
 
@@ -17,6 +19,7 @@ DOOR = {  # what a mail or a form leads to
     "/console/reset-password": "?token=nxs_nothing",
     "/console/second-factor": "?challenge=0190c8a2-5b1e-7c3f-9d7a-2f6b1c4d8e90&factors=totp,passkey,recovery_code",
     "/console/search": "?q=a",
+    "/console/billing/plan/choose": "?plan=starter-month",
 }
 FEW = 6
 _LINK = re.compile(r'href="(/console[^"#]*)"')
@@ -36,8 +39,9 @@ class Weighed:
 
 
 def patterns(*, outdoors: bool) -> dict[str, PageRoute]:
-    """The pages for before or after one signs in, by the pattern of their address."""
-    return {route.path: route for route in pages_of(app) if route.page.outdoors == outdoors}
+    """The pages for before or after one signs in, by the pattern of their address; not those that only lead on."""
+    found = [route for route in pages_of(app) if route.page.outdoors == outdoors]
+    return {route.path: route for route in found if get_type_hints(route.declared.endpoint)["return"] is not Went}
 
 
 def weigh(person: Person, path: str, *, coded: bool = True) -> Weighed:
@@ -53,14 +57,16 @@ def weigh(person: Person, path: str, *, coded: bool = True) -> Weighed:
     return Weighed(path, answer.status, len(body), "" if coded else body.decode(errors="replace"), is_page)
 
 
-def addresses(person: Person) -> Iterator[tuple[str, str]]:
-    """An address of every page one is let in to, by its pattern: those of its own, and those another page leads to.
+def addresses(person: Person, *more: str) -> Iterator[tuple[str, str]]:
+    """An address of every page one is let in to, by its pattern: those of its own, those another page leads to, and
+    those somebody was given; "" for a page that nothing leads to.
 
-    A page that no page leads to is yielded without one. Of pages of one kind a few are looked at: a draft leads where
-    what was sent does not.
+    Of pages of one kind a few are looked at: a draft leads where what was sent does not.
     """
     known = patterns(outdoors=False)
     found = {pattern: [pattern + DOOR.get(pattern, "")] if "{" not in pattern else [] for pattern in known}
+    for path in more:
+        found[str(_pattern(list(known), path))].append(path)
     waiting = [path for paths in found.values() for path in paths]
     while waiting:
         page = weigh(person, waiting.pop(0), coded=False)

@@ -24,6 +24,7 @@ class Person:
     page: Page
     address: str
     complaints: list[str] = field(default_factory=list)
+    given: list[str] = field(default_factory=list)  # addresses of pages no other leads to
 
     def goes(self, path: str) -> None:
         """Open a page by its address, and have it whole."""
@@ -42,7 +43,7 @@ class Person:
         """Fill in a form and send it; the next page is there."""
         self.fills(form, **fields)
         with self.page.expect_navigation():
-            self.page.locator(f"#{form} .actions .button").last.click()
+            self.page.locator(f"#{form} .actions button").first.click()
 
     def presses(self, name: str, within: str = "body", *, exact: bool = False) -> None:
         """Press the button, or follow the link, of that name; the next page is there."""

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, expect
 from standardwebhooks import Webhook
 
 from tests.browser import issuer
+from tests.browser.furniture import SUPPLIER
 from tests.browser.person import PASSWORD, Person, Receiver, receiving, somebody
 from tests.docs.blocks import free_port
 from tests.serving import Server, serving
@@ -42,8 +43,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     address = f"http://localhost:{port}"
     provider = {"name": "acme", "label": "Acme", "issuer": f"http://127.0.0.1:{theirs}"}
     provider |= {"client_id": issuer.CLIENT_ID, "client_secret": issuer.SECRET}
-    settings = {"NEXUS_PUBLIC_URL": address, "NEXUS_IDENTITY_PROVIDERS": json.dumps([provider])}
-    with serving(tmp_path_factory.mktemp("story"), port, NEXUS_ENV="development", **settings) as server:
+    settings = {"NEXUS_ENV": "development", "NEXUS_PUBLIC_URL": address, **SUPPLIER}
+    settings["NEXUS_IDENTITY_PROVIDERS"] = json.dumps([provider])
+    with serving(tmp_path_factory.mktemp("story"), port, **settings) as server:
         yield House(server, theirs)
 
 
@@ -72,6 +74,7 @@ def test_from_the_first_link_to_the_trail(house: House, meet: Meeting, receiver:
     is_given_a_role(ada, bob)
     comes_back_by_passkey(ada)
     sends_webhooks(ada, bob, receiver)
+    pays_for_a_plan(ada, receiver)
     reads_the_trail(ada)
 
 
@@ -94,7 +97,8 @@ def founds_an_organisation(ada: Person) -> None:
     ada.sends("organisation", name="Harbour Trading", uen="12345")
     ada.sees("This is not a valid UEN.")
     assert ada.page.locator("#organisation-name").input_value() == "Harbour Trading", "what was typed is kept"
-    ada.sends("organisation", uen="201912345R")
+    ada.page.get_by_label("Registered for GST").check()
+    ada.sends("organisation", uen="197401143C", gst_number="M90312345X")
     ada.sees("Harbour Trading is ready. Invite the others.")
 
 
@@ -178,11 +182,41 @@ def sends_webhooks(ada: Person, bob: Person, receiver: Receiver) -> None:
     assert json.loads(receiver.heard[-1][1])["type"] == "invitation.created"
 
 
+def pays_for_a_plan(ada: Person, receiver: Receiver) -> None:
+    ada.goes("/console/billing/plan")
+    ada.sees("On trial")
+    ada.presses("Choose Professional, S$99.00 a month")
+    ada.sees("S$107.91")
+    ada.page.get_by_text("The first invoice is made at once.").click()
+    ada.sends("subscribe")
+    ada.sees("Pay the first invoice, and the plan holds.", "Pay INV-")
+    ada.sends("pay", card="pm_card_visa_chargeDeclinedInsufficientFunds")
+    ada.sees("insufficient funds")
+    ada.page.get_by_label("Keep the card for renewals").check()
+    ada.sends("pay", card="pm_card_threeDSecure2Required")
+    ada.sees("Your bank wants to see you")
+    ada.presses("Go to your bank")
+    ada.page.get_by_role("button", name="Approve").click()
+    ada.page.wait_for_url(f"{ada.address}/console/billing/payments/*")
+    ada.waits_to_see("RCT-")
+    ada.presses("The invoice", "main")
+    ada.sees("Tax Invoice", "paid")
+    paper = ada.context.request.get(ada.address + str(ada.button("PDF", exact=True).get_attribute("href")))
+    assert (paper.headers["content-type"], paper.body()[:5]) == ("application/pdf", b"%PDF-")
+    assert b"%%EOF" in paper.body()[-32:]
+    ada.goes("/console/billing/plan")
+    ada.waits_to_see("active")
+    ada.sees("Visa •••• 3220")
+    heard = [json.loads(body)["type"] for _, body in receiver.heard]
+    assert "invoice.paid" in heard, "and the endpoint was told"
+
+
 def reads_the_trail(ada: Person) -> None:
     ada.goes("/console/audit")
     happened = (
         *("organisation.created", "invitation.created", "invitation.accepted", "member.added", "role.created"),
         *("member.role_changed", "webhook.endpoint_created", "webhook.disabled", "webhook.enabled"),
+        *("subscription.created", "invoice.opened", "payment.failed", "payment.completed", "subscription.activated"),
     )
     for each in happened:
         ada.goes(f"/console/audit?type={each}")
