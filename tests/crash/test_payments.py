@@ -8,6 +8,7 @@ was more than what was paid, and the provider refused it.
 
 import asyncio
 import os
+import subprocess
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -69,38 +70,46 @@ async def place(anyio_backend: str, stripe: Slow) -> AsyncIterator[Place]:
         yield place
 
 
+@pytest.fixture
+def workers(place: Place) -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """The one that works now."""
+    running = [place.start("worker")]
+    yield running
+    end(running.pop())
+
+
 @asynccontextmanager
-async def killed_at(place: Place, stripe: Slow, path: str, calls: int) -> AsyncIterator[None]:
-    """A worker that is killed once so many of its calls wait at the provider; another one ends the work."""
+async def killed_at(
+    place: Place, stripe: Slow, workers: list["subprocess.Popen[bytes]"], path: str
+) -> AsyncIterator[None]:
+    """The worker is killed once all its calls wait at the provider; another one ends the work."""
     stripe.hold, stripe.reached = path, 0
     stripe.go_on.clear()
-    worker = place.start("worker")
     try:
         yield
         async with asyncio.timeout(60):
-            while stripe.reached < calls:
+            while stripe.reached < EACH:
                 await asyncio.sleep(0.01)
+        end(workers.pop())
+        workers.append(place.start("worker"))
     finally:
-        end(worker)
         stripe.hold = ""
         stripe.go_on.set()
-    worker = place.start("worker")
-    try:
-        async with asyncio.timeout(120):
-            while (await place.asked(WAITING))[0].n:
-                await asyncio.sleep(0.1)
-    finally:
-        end(worker)
+    async with asyncio.timeout(120):
+        while (await place.asked(WAITING))[0].n:
+            await asyncio.sleep(0.05)
 
 
-async def test_money_moves_once_though_workers_are_killed(place: Place, stripe: Slow) -> None:
+async def test_money_moves_once_though_workers_are_killed(
+    place: Place, stripe: Slow, workers: list["subprocess.Popen[bytes]"]
+) -> None:
     app = place.app
     async with app.context(across=True) as ctx:
         await ctx.db.raw(FOUND)
     await kept_card(app, ORG)
     ids: list[UUID] = []
     for _ in range(ROUNDS):
-        async with killed_at(place, stripe, "/confirm", EACH):
+        async with killed_at(place, stripe, workers, "/confirm"):
             for _ in range(EACH):
                 async with app.context(org=ORG) as ctx:
                     invoice = await invoices.issue(ctx, [NewLine(description="A month", unit_price=9_900)])
@@ -109,7 +118,7 @@ async def test_money_moves_once_though_workers_are_killed(place: Place, stripe: 
         charged = [each for each in stripe.account.all("charge") if each["paid"]]
         assert sorted(each["metadata"]["invoice_id"] for each in charged) == sorted(map(str, ids)), "each is paid once"
         assert await findings_of(app) == []
-        async with killed_at(place, stripe, "/refunds", EACH):
+        async with killed_at(place, stripe, workers, "/refunds"):
             for id in ids[-EACH:]:
                 async with app.context(org=ORG) as ctx:
                     await send_back(ctx, id)
