@@ -2,8 +2,8 @@
 
 The stand-in runs in this process and says when a call has reached it. Workers are killed while calls wait there: one
 half has had its effect and not its answer, the other not even its effect. One round here, four with `make soak`.
-Seen red with keys of their own for each call: at `create` every card was charged twice, at `refund` what was refunded
-was more than what was paid, and the provider refused it.
+Seen red with keys of their own for each call: of `create` and `confirm`, what had been charged was charged again; of
+`refund`, what had gone back was booked as refused.
 """
 
 import asyncio
