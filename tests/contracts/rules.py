@@ -14,6 +14,7 @@ from pathlib import Path
 
 FOLDERS = ("src", "examples", "tests", "bench")
 LINES = 500
+BY_PARAMETER = re.compile(r"ON CONFLICT \([^)]*\)\s+WHERE\b(?:(?!\bDO\b).)*\$\d", re.DOTALL)
 WEB = ("fastapi", "starlette")
 SILENCED = re.compile(r"#\s*(?:type:\s*ignore|(?:ruff:\s*)?noqa|mypy:.*)(?P<rest>.*)", re.IGNORECASE)
 CODES = re.compile(r"^\s*(?:\[[^\]]*\]|:\s*[A-Z]+[0-9]+(?:\s*,\s*[A-Z]+[0-9]+)*)?")
@@ -255,6 +256,22 @@ def packages_are_whole(tree: Tree) -> list[str]:
     )
 
 
+def conflicts_are_literal(tree: Tree) -> list[str]:
+    """`ON CONFLICT … WHERE` names a partial index by literals: a generic plan finds none by a parameter."""
+    return [
+        f"{source.path}:{node.lineno}: names a partial index by a parameter; write index_where=text(...)"
+        for source in tree.sources
+        for node in ast.walk(source.tree)
+        if not source.is_test and _names_by_parameter(node)
+    ]
+
+
+def _names_by_parameter(node: ast.AST) -> bool:
+    if isinstance(node, ast.keyword) and node.arg == "index_where":
+        return not (isinstance(node.value, ast.Call) and ast.unparse(node.value.func) in ("text", "sa.text"))
+    return isinstance(node, ast.Constant) and BY_PARAMETER.search(str(node.value)) is not None
+
+
 Rule = Callable[[Tree], list[str]]
 RULES: tuple[Rule, ...] = (
     one_manifest_each,
@@ -268,6 +285,7 @@ RULES: tuple[Rule, ...] = (
     files_are_short,
     silence_has_a_reason,
     packages_are_whole,
+    conflicts_are_literal,
 )
 
 

@@ -57,6 +57,8 @@ BROKEN = [
     ("kernel_looks_down", "src/nexuscore/kernel/tests/x.py", "import nexuscore.main", "from above"),
     ("web_at_the_edge", f"{MAIL}/service.py", "from fastapi import Depends", "imports fastapi.Depends"),
     ("web_at_the_edge", "src/nexuscore/kernel/ctx.py", "def f():\n import starlette.requests", "imports starlette"),
+    ("conflicts_are_literal", f"{MAIL}/x.py", "x(index_where=Mail.kind == 'a')", "by a parameter"),
+    ("conflicts_are_literal", f"{MAIL}/x.py", "x = 'ON CONFLICT (a) WHERE b = $1 DO NOTHING'", "by a parameter"),
     ("no_hidden_imports", f"{MAIL}/service.py", "def f():\n import nexuscore.kernel", "inside a function"),
     ("no_hidden_imports", "examples/notes/tables.py", "async def f():\n if f:\n  from . import x", "inside a function"),
     ("files_are_short", "tests/test_long.py", "\n" * 501, "501 lines, 500 at most"),

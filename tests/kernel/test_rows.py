@@ -297,3 +297,18 @@ async def test_a_list_of_values_goes_with_values_given_by_name(house: House) -> 
         assert await ctx.db.execute(some, was="", body="again") == 0
         found = await ctx.db.all(_TITLES.where(Note.title.not_in(["a"]), Note.body == bindparam("is_")), is_="seen")
     assert [row.title for row in found] == ["b"]
+
+
+async def test_a_partial_index_is_named_by_literals(house: House) -> None:
+    """A parameter works until PostgreSQL makes one plan for every value; `tests/contracts` keeps them out."""
+    async with house.app.context() as ctx:
+        await ctx.db.raw("CREATE TEMP TABLE claims (place text, kind text)")
+        await ctx.db.raw("CREATE UNIQUE INDEX ON claims (place) WHERE kind = 'period'")
+        await ctx.db.raw("SET LOCAL plan_cache_mode = force_generic_plan")
+        claim = "INSERT INTO claims VALUES ($1, 'period') ON CONFLICT (place) WHERE kind = {} DO NOTHING RETURNING 1"
+        assert len(await ctx.db.raw(claim.format("'period'"), "a")) == 1
+        assert await ctx.db.raw(claim.format("'period'"), "a") == []
+        await ctx.db.raw("SAVEPOINT before")
+        with pytest.raises(asyncpg.InvalidColumnReferenceError):
+            await ctx.db.raw(claim.format("$2"), "b", "period")
+        await ctx.db.raw("ROLLBACK TO before")

@@ -18,7 +18,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from nexuscore.kernel import clock
-from nexuscore.kernel.errors import ConfigurationError, RateLimitError
+from nexuscore.kernel.errors import CacheError, ConfigurationError, RateLimitError
 from nexuscore.kernel.quotas import LOOK, MICROSECONDS, Memory, Quota, Standing
 from nexuscore.kernel.redis import Redis, RedisDown
 
@@ -38,7 +38,7 @@ class Limit:
     """`rate` is "10/h", "1000/h + 100/min", "5/15min". `per` says who is counted; who is nobody counts by address.
 
     `fail` says what happens while several processes cannot ask Redis: `local` counts in each process, `open` lets
-    everybody through, `closed` nobody.
+    everybody through, `closed` nobody: they are told 503, since it is not their doing.
     """
 
     name: str
@@ -100,18 +100,21 @@ class Asked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether it may be, and how each quota stands after it."""
+    """Whether it may be, and how each quota stands after it; `unknown` when nobody can say, and so it may not."""
 
     admitted: bool
     standings: Sequence[tuple[Limit, str, Quota, Standing]]
+    unknown: bool = False
 
     def retry_after(self) -> int:
         """Whole seconds until it may be again."""
         waits = [standing.seconds for _, _, _, standing in self.standings if standing.left <= 0]
         return max(1, ceil(max(waits, default=1)))
 
-    def refused(self) -> RateLimitError:
+    def refused(self) -> RateLimitError | CacheError:
         """What somebody is told who was not admitted."""
+        if self.unknown:
+            return CacheError()
         out = [each for each in self.standings if each[3].left <= 0] or list(self.standings)
         limit, _, quota, _ = max(out, key=lambda each: each[3].seconds)
         seconds = self.retry_after()
@@ -161,9 +164,8 @@ class Limits:
 
     def _take_alone(self, asked: Sequence[Asked]) -> Verdict:
         """As each limit says for when Redis is away."""
-        closed = [each for each in asked if each.limit.fail == "closed"]
-        if closed:
-            return _verdict(False, closed, [Standing(0, 1.0) for each in closed for _ in each.limit.quotas])
+        if any(each.limit.fail == "closed" for each in asked):
+            return Verdict(admitted=False, standings=(), unknown=True)
         return self._take_here([each for each in asked if each.limit.fail == "local"])
 
     def _take_here(self, asked: Sequence[Asked]) -> Verdict:

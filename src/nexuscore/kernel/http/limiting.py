@@ -5,7 +5,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from nexuscore.kernel import clock, metrics
-from nexuscore.kernel.errors import RateLimitError
+from nexuscore.kernel.errors import CacheError, NexusError, RateLimitError
 from nexuscore.kernel.http.answers import Headers
 from nexuscore.kernel.http.auth import Identity
 from nexuscore.kernel.http.exchange import Exchange
@@ -120,9 +120,11 @@ def described(operation: "Operation") -> dict[str, Any]:
     }
 
 
-def errors(operation: "Operation") -> list[type[RateLimitError]]:
+def errors(operation: "Operation") -> list[type[NexusError]]:
     """What may go wrong by them."""
-    return [RateLimitError] if declared(operation) else []
+    limits = declared(operation)
+    unknown = [CacheError] if any(limit.fail == "closed" for limit in limits) else []
+    return [RateLimitError, *unknown] if limits else []
 
 
 def _note_proxy(exchange: Exchange) -> None:

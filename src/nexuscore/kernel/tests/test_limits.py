@@ -57,6 +57,7 @@ def test_the_house_has_the_limits_that_were_decided() -> None:
     assert {limit.name: (limit.rate, limit.per) for limit in limits.HOUSE} == {
         "user": ("1000/h + 100/min", "person"),
         "anonymous": ("100/h", "address"),
+        "pages": ("120/min + 2000/h", "person"),
         "sign_in": ("5/min", "address"),
         "uploads": ("10/h", "person"),
         "payments": ("5/h", "person"),
@@ -275,6 +276,8 @@ async def test_without_redis_each_limit_does_as_it_says(redis: Redis, redis_serv
     redis_server.kill()
     admitted = [(await found.take([Asked(limit, "a")])).admitted for _ in range(10)]
     assert admitted == {"local": [True] * 3 + [False] * 7, "open": [True] * 10, "closed": [False] * 10}[fail]
+    last = (await found.take([Asked(limit, "a")])).refused() if fail == "closed" else None
+    assert last is None or (last.status, last.code) == (503, "cache_error"), "it is not who asks that was too fast"
     redis_server.start()
     await asyncio.sleep(0.25)
     assert [(await found.take([Asked(limit, "a")])).admitted for _ in range(4)] == [True] * 3 + [False]
