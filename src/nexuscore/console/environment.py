@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from types import CodeType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,6 +19,7 @@ from jinja2 import (
     StrictUndefined,
     pass_context,
 )
+from jinja2.bccache import Bucket, BytecodeCache
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 from pydantic_core import to_json
@@ -30,6 +32,22 @@ from nexuscore.kernel.app import App
 OWN = Path(__file__).parent / "templates"
 _ICON = re.compile(r'<symbol id="([\w-]+)"[^>]*>(.*?)</symbol>', re.DOTALL)
 _environments: WeakKeyDictionary[App, Environment] = WeakKeyDictionary()
+
+
+class _Compiled(BytecodeCache):
+    """Templates as they were compiled, kept for all apps of this process; a changed one has another checksum."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], CodeType | None] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._kept.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key, bucket.checksum] = bucket.code
+
+
+_compiled = _Compiled()
 
 
 def environment_of(app: App) -> Environment:
@@ -49,6 +67,7 @@ def _make(app: App) -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        bytecode_cache=_compiled,
         auto_reload=app.kernel.env == "development",
     )
     environment.filters.update(_FILTERS)
