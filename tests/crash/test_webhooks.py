@@ -10,28 +10,22 @@ import os
 import random
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from nexuscore.kernel import migrate, postgres
-from nexuscore.kernel.app import App, compose
-from nexuscore.kernel.db import Scope
-from nexuscore.kernel.settings import KernelSettings, Settings, load
-from nexuscore.kernel.tables import APP_ROLE
+from nexuscore.kernel.app import App
 from nexuscore.kernel.testing import ORG_A
 from nexuscore.modules.inbox.testing import signed_by_stripe
 from nexuscore.modules.webhooks.testing import Heard, Receiver, Say, receiving
 from tests.crash.hooks import Sold, modules
+from tests.crash.places import Place, end, opened
 
 pytestmark = pytest.mark.anyio
-ROOT = Path(__file__).parents[2]
 LONG = bool(os.environ.get("NEXUS_SOAK"))
 EVENTS, KILLS = (10_000, 20) if LONG else (300, 4)
 ENDPOINTS = 3  # so that both workers always have something under way
@@ -40,55 +34,15 @@ SECRET = "whsec_of_the_stall"
 
 
 @pytest.fixture
-async def place(anyio_backend: str) -> AsyncIterator[tuple[App, dict[str, str]]]:
-    """An app on an embedded database of its own, and the environment in which other processes share it."""
-    with tempfile.TemporaryDirectory(prefix="nexus-crash-", ignore_cleanup_errors=True) as folder:
-        own = {
-            "NEXUS_ENV": "test",
-            "NEXUS_DATA": str(Path(folder) / "data"),
-            "NEXUS_WORKER_LEASE_S": "2",
-            "NEXUS_LOG_LEVEL": "error",
-            "NEXUS_DEV_TOKEN": "tok",
-            "NEXUS_LIMITS": "off",
-            "NEXUS_INBOX_STRIPE_SECRETS": SECRET,
-        }
-        classes: list[type[Settings]] = [KernelSettings, *(each for module in modules for each in module.settings)]
-        app = compose(modules, settings=load(classes, environ=own, env_file=None))
-        server = await postgres.start(Path(own["NEXUS_DATA"]))
-        try:
-            await migrate.upgrade(app, server.dsn())
-            await app.start(server.dsn(user=APP_ROLE))
-            urls = {"DATABASE_URL": server.dsn(user=APP_ROLE), "DATABASE_OWNER_URL": server.dsn()}
-            yield app, {**own, **urls}
-            await app.stop()
-        finally:
-            await server.stop()
-
-
-def start(environ: dict[str, str], *command: str) -> "subprocess.Popen[bytes]":
-    path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
-    return subprocess.Popen(
-        [sys.executable, "-m", "nexuscore.cli", "--app", "tests.crash.hooks:app", *command],
-        env={**os.environ, **environ, "PYTHONPATH": path},
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-    )
-
-
-def end(process: "subprocess.Popen[bytes]") -> None:
-    process.kill()
-    process.wait()
-
-
-async def asked(app: App, sql: str) -> list[Any]:
-    async with app.database.transaction(Scope(across=True)) as db:
-        return await db.raw(sql)
+async def place(anyio_backend: str) -> AsyncIterator[Place]:
+    async with opened(modules, "tests.crash.hooks:app", NEXUS_INBOX_STRIPE_SECRETS=SECRET) as place:
+        yield place
 
 
 @asynccontextmanager
-async def killing(environ: dict[str, str], receiver: Receiver, chance: random.Random) -> AsyncIterator[None]:
+async def killing(place: Place, receiver: Receiver, chance: random.Random) -> AsyncIterator[None]:
     """Two workers, both killed and replaced every now and then, while calls are under way."""
-    running = [start(environ, "worker") for _ in range(2)]
+    running = [place.start("worker") for _ in range(2)]
 
     async def kill() -> None:
         for _ in range(KILLS // 2):
@@ -98,7 +52,7 @@ async def killing(environ: dict[str, str], receiver: Receiver, chance: random.Ra
                     await asyncio.sleep(0.001)
             for process in running:
                 end(process)
-            running[:] = [start(environ, "worker") for _ in range(2)]
+            running[:] = [place.start("worker") for _ in range(2)]
             async with asyncio.timeout(60):
                 while receiver.under_way:  # what the dead had begun
                     await asyncio.sleep(0.01)
@@ -122,12 +76,11 @@ async def announce(app: App, count: int) -> None:
         await asyncio.sleep(0.25 if LONG else 0.4)
 
 
-async def settled(app: App, wanted: int) -> None:
+async def settled(place: Place, wanted: int) -> None:
     """Wait until every delivery has come to an end."""
     async with asyncio.timeout(900 if LONG else 120):
         while True:
-            [row] = await asked(
-                app,
+            [row] = await place.asked(
                 "SELECT count(*) AS all, count(*) FILTER (WHERE state = 'pending') AS pending FROM webhook_deliveries",
             )
             if row["all"] >= wanted and not row.pending:
@@ -144,20 +97,20 @@ def fails_three_in_ten(chance: random.Random, heard_of: Counter[str], patience: 
     return say
 
 
-async def test_everything_is_delivered_though_workers_are_killed(place: tuple[App, dict[str, str]]) -> None:
-    app, environ = place
+async def test_everything_is_delivered_though_workers_are_killed(place: Place) -> None:
+    app = place.app
     chance = random.Random(20261120)  # noqa: S311 - moments and failures, not secrets
     answers: Counter[str] = Counter()
     async with receiving() as receiver:
         receiver.say = fails_three_in_ten(chance, answers, patience=100 if LONG else 3)
         endpoints = [await _add_endpoint(app, f"{receiver.url}/{number}") for number in range(ENDPOINTS)]
-        async with killing(environ, receiver, chance):
+        async with killing(place, receiver, chance):
             await announce(app, EVENTS)
-            await settled(app, EVENTS * ENDPOINTS)
+            await settled(place, EVENTS * ENDPOINTS)
             for endpoint in endpoints:
                 await _recover(app, endpoint)
-            await settled(app, EVENTS * ENDPOINTS)
-        await _check(app, receiver)
+            await settled(place, EVENTS * ENDPOINTS)
+        await _check(place, receiver)
 
 
 async def _add_endpoint(app: App, url: str) -> str:
@@ -181,9 +134,9 @@ async def _recover(app: App, endpoint: str) -> None:
         assert answer.status_code == 200, answer.text
 
 
-async def _check(app: App, receiver: Receiver) -> None:
-    deliveries = await asked(app, "SELECT id::text, event_id::text, state, attempts FROM webhook_deliveries")
-    rows = await asked(app, "SELECT delivery_id::text AS id, state FROM webhook_attempts")
+async def _check(place: Place, receiver: Receiver) -> None:
+    deliveries = await place.asked("SELECT id::text, event_id::text, state, attempts FROM webhook_deliveries")
+    rows = await place.asked("SELECT delivery_id::text AS id, state FROM webhook_attempts")
     assert Counter(each.state for each in deliveries) == {"delivered": EVENTS * ENDPOINTS}
     heard = Counter(each.id for each in receiver.heard)
     assert set(heard) == {each.id for each in deliveries}, "every delivery was heard, under its id"
@@ -231,12 +184,11 @@ async def _ready(port: int, process: "subprocess.Popen[bytes]") -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_what_was_acknowledged_is_taken_in(place: tuple[App, dict[str, str]], free_tcp_port: int) -> None:
-    app, environ = place
+async def test_what_was_acknowledged_is_taken_in(place: Place, free_tcp_port: int) -> None:
     chance = random.Random(42)  # noqa: S311 - moments, not secrets
     acknowledged: list[str] = []
     sent = killed = 0
-    process = start(environ, "serve", "--port", str(free_tcp_port))
+    process = place.start("serve", "--port", str(free_tcp_port))
     await _ready(free_tcp_port, process)
     try:
         while len(acknowledged) < INBOUND or killed < INBOUND_KILLS:
@@ -249,16 +201,16 @@ async def test_what_was_acknowledged_is_taken_in(place: tuple[App, dict[str, str
                 end(process)
                 killed += 1
                 await posting
-                process = start(environ, "serve", "--port", str(free_tcp_port))
+                process = place.start("serve", "--port", str(free_tcp_port))
                 await _ready(free_tcp_port, process)
             await posting
         async with asyncio.timeout(120):
-            while (await asked(app, "SELECT count(*) AS n FROM inbox_messages WHERE state = 'pending'"))[0].n:
+            while (await place.asked("SELECT count(*) AS n FROM inbox_messages WHERE state = 'pending'"))[0].n:
                 await asyncio.sleep(0.25)
     finally:
         end(process)
-    stored = [each.event_id for each in await asked(app, "SELECT event_id FROM inbox_messages")]
-    counted = [each.subject for each in await asked(app, "SELECT subject FROM events WHERE type = 'stall.counted'")]
+    stored = [each.event_id for each in await place.asked("SELECT event_id FROM inbox_messages")]
+    counted = [each.subject for each in await place.asked("SELECT subject FROM events WHERE type = 'stall.counted'")]
     assert len(acknowledged) >= INBOUND
     assert set(acknowledged) <= set(stored), "an acknowledged event is lost"
     assert sorted(counted) == sorted(stored), "every event was handled to the end, once"

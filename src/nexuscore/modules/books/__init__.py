@@ -35,7 +35,7 @@ from nexuscore.modules.books.chart import (
 from nexuscore.modules.books.checks import Check, Finding
 from nexuscore.modules.books.entries import Entry, Posting, credit, debit
 from nexuscore.modules.books.errors import AlreadyPosted, EntryRefused
-from nexuscore.modules.books.journal import post, today
+from nexuscore.modules.books.journal import post, today, zone
 from nexuscore.modules.books.reports import balance, report
 from nexuscore.modules.books.schemas import AccountTotals
 
@@ -68,4 +68,5 @@ __all__ = [
     "post",
     "report",
     "today",
+    "zone",
 ]

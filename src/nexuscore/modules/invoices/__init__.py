@@ -25,7 +25,7 @@ from nexuscore.modules.invoices.errors import (
 )
 from nexuscore.modules.invoices.history import Happened, history
 from nexuscore.modules.invoices.lines import NewLine, NewLines, gst_of
-from nexuscore.modules.invoices.papers import printed_in
+from nexuscore.modules.invoices.papers import Words, letterhead, own, print_alike, printed_in
 from nexuscore.modules.invoices.payments import Recorded, of_invoice, record_payment, record_refund, record_reversal
 from nexuscore.modules.invoices.postings import METHODS
 from nexuscore.modules.invoices.schemas import NewPayment
@@ -58,6 +58,7 @@ __all__ = [
     "Recorded",
     "ReferenceReused",
     "Treatment",
+    "Words",
     "WrongCurrency",
     "change",
     "credit",
@@ -69,13 +70,16 @@ __all__ = [
     "gst_of",
     "history",
     "issue",
+    "letterhead",
     "lock",
     "mark_uncollectible",
     "number_of",
     "of_invoice",
     "of_source",
     "organisation_of",
+    "own",
     "plain_amount",
+    "print_alike",
     "printed_in",
     "record_payment",
     "record_refund",

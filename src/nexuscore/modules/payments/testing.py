@@ -9,6 +9,7 @@ await tell(house)                                             # the webhooks tha
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -17,18 +18,45 @@ from uuid import UUID, uuid4
 import httpx2
 
 from nexuscore.kernel import clock
+from nexuscore.kernel.app import App
+from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.testing import Client, House
 from nexuscore.modules import invoices
 from nexuscore.modules.books.testing import balances
 from nexuscore.modules.invoices import NewLine
 from nexuscore.modules.invoices.testing import Customer
-from nexuscore.modules.payments import byhand, findings, reconcile
-from nexuscore.modules.payments.fake import Stripe
+from nexuscore.modules.payments import byhand, findings, intents, methods, reconcile, refunds, store
+from nexuscore.modules.payments.fake import Answer, Stripe
 from nexuscore.modules.payments.fake.account import signature
 from nexuscore.modules.payments.fake.mounted import secret, stand_in
+from nexuscore.modules.payments.fake.serving import serving
+from nexuscore.modules.payments.provider import chosen
 from nexuscore.modules.payments.reconcile import Reconcile
-from nexuscore.modules.payments.schemas import NewRecord
+from nexuscore.modules.payments.schemas import NewMethod, NewRecord, NewRefund
 from nexuscore.modules.payments.tables import Reconciliation
+
+__all__ = [
+    "PROBES",
+    "Answer",
+    "Stripe",
+    "before_fees",
+    "begin",
+    "bodies",
+    "compare",
+    "confirm",
+    "decide",
+    "invoice_now",
+    "kept_card",
+    "owed",
+    "pay",
+    "post",
+    "save_card",
+    "send",
+    "send_back",
+    "serving",
+    "stripe_of",
+    "tell",
+]
 
 
 def stripe_of(house: House) -> Stripe:
@@ -82,6 +110,27 @@ async def save_card(who: Customer, card: str = "pm_card_visa") -> dict[str, Any]
     assert answer.status_code == 201, answer.text
     found: dict[str, Any] = answer.json()
     return found
+
+
+async def kept_card(app: App, org_id: UUID, card: str = "pm_card_visa") -> None:
+    """Keep a card for an organisation, with no browser in between."""
+
+    def opened() -> AbstractAsyncContextManager[Ctx]:
+        return app.context(org=org_id)
+
+    async def payer() -> str:
+        return await intents.payer(app, opened, chosen(app))
+
+    setup = await methods.set_up(app, payer, uuid4().hex)
+    method = await methods.finish(app, payer, NewMethod(setup_id=setup.id, payment_method=card), uuid4().hex)
+    async with opened() as ctx:
+        await methods.keep(ctx, chosen(app), method)
+
+
+async def send_back(ctx: Ctx, invoice_id: UUID) -> None:
+    """Refund the payment of an invoice, as staff do."""
+    (row,) = await ctx.db.raw("SELECT id FROM payments WHERE invoice_id = $1 AND paid_at IS NOT NULL", invoice_id)
+    await refunds.request(ctx, await store.get(ctx, row.id), NewRefund(reason="Sent back"))
 
 
 def bodies(house: House) -> list[bytes]:

@@ -1,6 +1,6 @@
 """What can go wrong with quotes."""
 
-from nexuscore.kernel.errors import BusinessLogicError, ConflictError
+from nexuscore.kernel.errors import BusinessLogicError, ConflictError, NotFoundError
 
 
 class NoSuchPrice(BusinessLogicError):
@@ -36,3 +36,10 @@ class QuoteChanged(ConflictError):
 
     code = "quote_changed"
     message = "This quote was changed in the meantime. Please read the newest version and accept that."
+
+
+class QuoteLinkExpired(NotFoundError):
+    """The link was right while the quote could be accepted."""
+
+    code = "quote_link_expired"
+    message = "This link has expired with its quote. Please ask for a new one."

@@ -2,24 +2,27 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query
 from sqlalchemy import select
 
+from nexuscore.kernel import clock
 from nexuscore.kernel.ctx import Ctx, RowCtx
 from nexuscore.kernel.db import Json
-from nexuscore.kernel.http import Can, Page, PageQuery, Routes
+from nexuscore.kernel.http import Can, Exchange, Page, PageQuery, Public, Reply, Routes
 from nexuscore.kernel.paging import Listing
 from nexuscore.kernel.tables import columns
+from nexuscore.modules import invoices
 from nexuscore.modules.invoices import GstInSgd
-from nexuscore.modules.quotes import service, tariffs
+from nexuscore.modules.quotes import links, papers, service, tariffs
 from nexuscore.modules.quotes.errors import (
     NoSuchPrice,
     QuoteChanged,
     QuoteClosed,
     QuoteExpiredError,
+    QuoteLinkExpired,
     QuoteNotAccepted,
 )
 from nexuscore.modules.quotes.permissions import ACCEPT, MANAGE, READ
@@ -47,6 +50,12 @@ CanRead = Annotated[Ctx, Can(READ)]
 CanReadOne = Annotated[RowCtx[Quote], Can(READ, row=service.offered)]
 CanAccept = Annotated[RowCtx[Quote], Can(ACCEPT, row=service.offered)]
 CanManage = Annotated[Ctx, Can(MANAGE)]
+CanReadPaper = Annotated[Exchange, Can(READ)]
+CanManagePaper = Annotated[Exchange, Can(MANAGE)]
+WithLink = Annotated[Exchange, Public("The link is signed, and expires with its quote.")]
+InLanguage = Annotated[
+    Literal["en", "he", "pl"] | None, Query(description="The language; without it, the organisation's.")
+]
 _LISTED = Listing(select(*columns(Quote, QuoteSummary.model_fields)), by=Quote.id)
 _SENT = Listing(_LISTED.rows.where(Quote.state != "draft"), by=Quote.id)
 
@@ -61,6 +70,31 @@ async def list_quotes(ctx: CanRead, query: Annotated[QuoteQuery, Query()]) -> Js
 async def read_quote(ctx: CanReadOne) -> QuoteOut:
     """One quote with every version of it."""
     return await _shown(ctx, ctx.row)
+
+
+@routes.get("/{quote_id}/pdf", media="application/pdf")
+async def read_quote_pdf(exchange: CanReadPaper, quote_id: UUID, language: InLanguage = None) -> Reply:
+    """The quote as PDF, as it is offered now."""
+    async with _asking(exchange) as ctx:
+        quote = await service.offered(ctx, quote_id)
+        content = await papers.content(ctx, quote, language)
+    return await _printed(exchange, quote.number, content)
+
+
+@routes.get("/{quote_id}/file", errors=(QuoteLinkExpired, QuoteClosed), media="application/pdf")
+async def download_quote(
+    exchange: WithLink,
+    quote_id: UUID,
+    revision: Annotated[int, Query(ge=1, le=1 << 30)],
+    expires: Annotated[int, Query(ge=0, le=1 << 40)],
+    signature: Annotated[str, Query(max_length=100)],
+    language: InLanguage = None,
+) -> Reply:
+    """The PDF, for whoever has the link of the mail."""
+    links.check(exchange.app, quote_id, revision, expires, signature, clock.now())
+    async with exchange.app.context() as ctx:
+        number, content = await papers.linked(ctx, quote_id, revision, language)
+    return await _printed(exchange, number, content)
 
 
 @routes.post(
@@ -142,6 +176,31 @@ async def read_refund_of_quote(ctx: CanManage, quote_id: UUID, query: Annotated[
     return RefundOut(
         currency=paid.currency, paid=paid.minor, rush=rush.minor, progress=query.progress, refundable=back.minor
     )
+
+
+@billing.get("/{quote_id}/pdf", media="application/pdf")
+async def read_any_quote_pdf(exchange: CanManagePaper, quote_id: UUID, language: InLanguage = None) -> Reply:
+    """The quote of any organisation as PDF, drafts included: what the customer will read."""
+    async with _asking(exchange) as ctx, _theirs(ctx, quote_id) as there:
+        quote = await service.get(there, quote_id)
+        content = await papers.content(there, quote, language)
+    return await _printed(exchange, quote.number, content)
+
+
+@asynccontextmanager
+async def _asking(exchange: Exchange) -> AsyncIterator[Ctx]:
+    """A transaction as whoever asks; it is over before anything is printed."""
+    who = exchange.identity
+    async with exchange.app.context(
+        org=who.org, actor=who.actor, locale=exchange.locale, request_id=exchange.request_id
+    ) as ctx:
+        yield ctx
+
+
+async def _printed(exchange: Exchange, number: str, content: dict[str, Any]) -> Reply:
+    reply = Reply(body=await invoices.print_alike(exchange.app, content), media="application/pdf")
+    reply = reply.header("content-disposition", f'inline; filename="{number.lower()}.pdf"')
+    return reply.header("cache-control", "no-store")
 
 
 @asynccontextmanager

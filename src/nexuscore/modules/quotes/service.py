@@ -14,7 +14,7 @@ from nexuscore.kernel.errors import NotFoundError
 from nexuscore.kernel.money import Money
 from nexuscore.modules import books, identity, invoices, mail, orgs
 from nexuscore.modules.invoices import NewLine
-from nexuscore.modules.quotes import events, pricing, tariffs
+from nexuscore.modules.quotes import events, links, pricing, tariffs
 from nexuscore.modules.quotes.errors import (
     QuoteChanged,
     QuoteClosed,
@@ -108,6 +108,8 @@ async def send(ctx: Ctx, quote_id: UUID) -> Quote:
         total=Money(version.total, version.currency).format(org.locale),
         until=until.isoformat(),
         organisation=org.name,
+        pdf=links.link(ctx.app, quote, until),
+        accept=identity.page(ctx.app, f"billing/quotes/{quote.id}"),
     )
     await mail.send(ctx, message, to=org.billing_email, locale=org.locale)
     ctx.emit(events.QuoteSent(**_about(quote, version), valid_until=until))

@@ -106,6 +106,8 @@ async def _prices(house: House, client: Client) -> Made:
 
 PROBES: dict[str, Probe] = {
     "read_quote": _own,
+    "read_quote_pdf": _own,
+    "read_any_quote_pdf": _any("draft"),
     "accept_quote": _acceptance,
     "publish_prices": _prices,
     "draft_quote": _new,

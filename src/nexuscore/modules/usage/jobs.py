@@ -11,7 +11,7 @@ from nexuscore.kernel.jobs import Job, every, worker
 from nexuscore.kernel.money import Money
 from nexuscore.modules.invoices.events import CreditNoteIssued, InvoicePaid, InvoicePaymentReversed
 from nexuscore.modules.usage import accounts, monthly, purchases, reservations
-from nexuscore.modules.usage.tables import UsageBilledEntry, UsageEntry, UsageReservation
+from nexuscore.modules.usage.tables import UsageAccount, UsageBilledEntry, UsageEntry, UsageReservation
 
 _LATE = (
     select(UsageReservation.org_id)
@@ -29,7 +29,11 @@ _TO_BILL = (
     .distinct()
     .order_by(UsageEntry.org_id)
 )
-_WITH_PURCHASES = select(UsageEntry.org_id).where(UsageEntry.kind == "purchase").distinct().order_by(UsageEntry.org_id)
+_BEHIND = (
+    select(UsageAccount.org_id)
+    .where(UsageAccount.last_number > UsageAccount.recognised_to)
+    .order_by(UsageAccount.org_id)
+)
 
 
 class LetGo(Job, name="usage.let_go"):
@@ -83,7 +87,7 @@ async def invoice_months(ctx: Ctx) -> None:
 @every("40 2 * * *")
 async def recognise_revenue(ctx: Ctx) -> None:
     """Book what was spent of bought credits."""
-    await _for_each(ctx, _WITH_PURCHASES, Recognise(), "daily")
+    await _for_each(ctx, _BEHIND, Recognise(), "daily")
 
 
 @on(InvoicePaid)

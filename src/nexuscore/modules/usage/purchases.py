@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.errors import NotFoundError
@@ -18,15 +18,12 @@ from nexuscore.modules.usage.tables import UsageAccount, UsageEntry
 SOURCE = "usage_credits"
 RECOGNISED = "usage.recognised"
 
-
-_SUMS = select(
-    func.coalesce(func.sum(UsageEntry.amount_micro).filter(UsageEntry.kind == "spend"), 0).label("spent"),
-    func.coalesce(func.sum(UsageEntry.amount_micro).filter(UsageEntry.kind == "grant"), 0).label("given"),
-    func.coalesce(
-        func.sum(UsageEntry.amount_micro).filter((UsageEntry.kind == "purchase") | (UsageEntry.kind == "taken_back")),
-        0,
-    ).label("bought"),
-)
+_amount = UsageEntry.amount_micro
+_SINCE = select(
+    func.coalesce(func.sum(_amount).filter(UsageEntry.kind == "spend"), 0).label("spent"),
+    func.coalesce(func.sum(_amount).filter(UsageEntry.kind == "grant"), 0).label("given"),
+    func.coalesce(func.sum(_amount).filter(UsageEntry.kind.in_(("purchase", "taken_back"))), 0).label("bought"),
+).where(UsageEntry.number > bindparam("after"))
 _BOOKED = update(UsageAccount)
 _WITHHELD = (
     "SELECT -coalesce(sum(amount_micro), 0)::bigint AS withheld FROM usage_entries WHERE starts_with(source, $1)"
@@ -102,13 +99,18 @@ async def credited_back(ctx: Ctx, invoice_id: UUID, note_id: UUID, number: str, 
 
 
 async def recognise(ctx: Ctx) -> Money:
-    """Book what was spent of bought credits since the last time as revenue. Given credits are spent first."""
+    """Book what was spent of bought credits since the last time as revenue. Given credits are spent first.
+
+    Only entries that came since are read; the sums of the others are kept with the account.
+    """
     account = await accounts.lock(ctx)
-    sums = await ctx.db.one(_SUMS)
-    used = max(0, min(-int(sums.spent) - int(sums.given), int(sums.bought)))
+    new = await ctx.db.one(_SINCE, after=account.recognised_to)
+    spent, given = account.spent_micro - int(new.spent), account.given_micro + int(new.given)
+    bought = account.bought_micro + int(new.bought)
+    used = max(0, min(spent - given, bought))
     earned = Money(max(0, minor_of(used, account.currency).minor - account.recognised_minor), account.currency)
+    total = account.recognised_minor + earned.minor
     if earned:
-        total = account.recognised_minor + earned.minor
         await books.post(
             ctx,
             Entry(
@@ -118,7 +120,8 @@ async def recognise(ctx: Ctx) -> Money:
                 reference=str(total),
             ),
         )
-        await ctx.db.execute(_BOOKED, recognised_minor=total)
+    sums = {"spent_micro": spent, "given_micro": given, "bought_micro": bought}
+    await ctx.db.execute(_BOOKED, recognised_minor=total, recognised_to=account.last_number, **sums)
     return earned
 
 

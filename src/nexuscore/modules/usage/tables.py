@@ -28,6 +28,7 @@ class UsageAccount(OrgOwned, Timestamped, Table):
     __table_args__ = (
         CheckConstraint("last_number >= 0 AND warn_below_micro >= 0", name="sane"),
         CheckConstraint("recognised_minor >= 0", name="recognised"),
+        CheckConstraint("recognised_to BETWEEN 0 AND last_number", name="recognised_to"),
     )
 
     org_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, server_default=text(SCOPE), sort_order=-10)
@@ -36,6 +37,10 @@ class UsageAccount(OrgOwned, Timestamped, Table):
     is_postpaid: Mapped[bool] = mapped_column(server_default=text("false"))
     warn_below_micro: Mapped[int]
     recognised_minor: Mapped[int] = mapped_column(server_default=text("0"))  # bought, spent, and booked as revenue
+    recognised_to: Mapped[int] = mapped_column(server_default=text("0"))  # the entries up to here are in these sums:
+    spent_micro: Mapped[int] = mapped_column(server_default=text("0"))
+    given_micro: Mapped[int] = mapped_column(server_default=text("0"))
+    bought_micro: Mapped[int] = mapped_column(server_default=text("0"))  # less what was taken back
 
 
 class UsageEntry(OrgOwned, Table):

@@ -54,10 +54,23 @@ HAVING coalesce(sum((line ->> 'cost_micro')::numeric), 0) <>
                   WHERE m.bill_id = b.id), 0)
 """
 
+_RECOGNISED = """
+SELECT a.org_id, 'sums of the entries to ' || a.recognised_to AS what,
+       a.spent_micro || '/' || a.given_micro || '/' || a.bought_micro AS written,
+       coalesce(s.spent, 0) || '/' || coalesce(s.given, 0) || '/' || coalesce(s.bought, 0) AS ought
+  FROM usage_accounts a LEFT JOIN LATERAL (
+    SELECT -sum(e.amount_micro) FILTER (WHERE e.kind = 'spend') AS spent,
+           sum(e.amount_micro) FILTER (WHERE e.kind = 'grant') AS given,
+           sum(e.amount_micro) FILTER (WHERE e.kind IN ('purchase', 'taken_back')) AS bought
+      FROM usage_entries e WHERE e.org_id = a.org_id AND e.number <= a.recognised_to) s ON true
+ WHERE (a.spent_micro, a.given_micro, a.bought_micro) <>
+       (coalesce(s.spent, 0), coalesce(s.given, 0), coalesce(s.bought, 0))
+"""
+
 
 async def discrepancies(ctx: Ctx) -> list[str]:
     """What is not as the ledger says, in words, of the organisations the context sees; empty when all is well."""
     found: list[Any] = []
-    for sql in (_TOTALS, _SNAPSHOTS, _CREDITS, _NUMBERS, _BILLS):
+    for sql in (_TOTALS, _SNAPSHOTS, _CREDITS, _NUMBERS, _BILLS, _RECOGNISED):
         found += await ctx.db.raw(sql)
     return [f"usage of {row.org_id}: {row.what} is {row.written}, and ought to be {row.ought}" for row in found]

@@ -35,8 +35,9 @@ class Words:
     def money(self, minor: int) -> str:
         """An amount; what is taken off has a minus before it. It reads from left to right wherever it stands."""
         amount = Money(abs(minor), self.currency).format(LOCALES[self.language])
+        amount = amount.replace("\N{RIGHT-TO-LEFT MARK}", "")
         if self.currency == "SGD":
-            amount = amount.replace("SGD", "S$").replace("\N{RIGHT-TO-LEFT MARK}", "")
+            amount = amount.replace("SGD", "S$")
             amount = amount.replace("$", "S$") if "S$" not in amount else amount
         return _LEFT_TO_RIGHT.format(("\N{MINUS SIGN}" if minor < 0 else "") + amount.strip())
 
@@ -75,7 +76,7 @@ def of_invoice(invoice: Invoice, locale: str) -> Paper:
     subtotal = (words("Subtotal, without GST"), words.money(invoice.subtotal))
     return Paper(
         {
-            **_common(words, title, invoice),
+            **_heading(words, title, invoice),
             "facts": dates,
             "columns": [words("Description"), words("Quantity"), words("Price"), words("GST"), words("Amount")],
             "lines": [
@@ -106,7 +107,7 @@ def of_credit_note(note: CreditNote, invoice: Invoice, locale: str) -> Paper:
     )
     return Paper(
         {
-            **_common(words, "Credit Note", invoice),
+            **_heading(words, "Credit Note", invoice),
             "facts": [
                 (words("Credit note number"), note.number),
                 (words("Date"), words.date(note.issued_on)),
@@ -126,8 +127,12 @@ def of_credit_note(note: CreditNote, invoice: Invoice, locale: str) -> Paper:
     )
 
 
-def _common(words: Words, title: str, invoice: Invoice) -> dict[str, Any]:
-    supplier, customer = invoice.supplier or {}, invoice.customer or {}
+def _heading(words: Words, title: str, invoice: Invoice) -> dict[str, Any]:
+    return heading(words, title, invoice.supplier or {}, invoice.customer or {}, to=words("Billed to"))
+
+
+def heading(words: Words, title: str, supplier: dict[str, Any], customer: dict[str, Any], *, to: str) -> dict[str, Any]:
+    """The head of a paper: what it is, whom it is from, and whom it is for. The title stands in English too."""
     contact = [supplier["email"], supplier["phone"]]
     address = customer.get("address") or {}
     return {
@@ -140,7 +145,7 @@ def _common(words: Words, title: str, invoice: Invoice) -> dict[str, Any]:
             "lines": [*map(own, supplier["address"]), *_registered(words, supplier), *map(own, filter(None, contact))],
         },
         "customer": {
-            "head": words("Billed to"),
+            "head": to,
             "name": own(customer["name"]),
             "lines": [*map(own, _postal(address)), *_registered(words, customer)],
         },

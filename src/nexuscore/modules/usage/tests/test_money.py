@@ -1,5 +1,6 @@
 """Usage and money: credits are ordered, paid and spent, a month is invoiced, and the books say the same."""
 
+from random import Random
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,7 +11,8 @@ from nexuscore.kernel.testing import House
 from nexuscore.modules import books, invoices, usage
 from nexuscore.modules.books import Check
 from nexuscore.modules.invoices.testing import Customer, customer
-from nexuscore.modules.usage import jobs
+from nexuscore.modules.usage import jobs, purchases
+from nexuscore.modules.usage.bills import minor_of
 from nexuscore.modules.usage.testing import credit
 
 pytestmark = pytest.mark.anyio
@@ -152,6 +154,46 @@ async def test_a_month_is_invoiced_once(house: House, buyer: Customer, fake_cloc
     assert [line["description"] for line in invoice.lines] == ["assistant, 7 units until 2026-12-01"]
     assert Money(invoice.gst_amount, "SGD") == Money(111, "SGD")
     await verified(house)
+
+
+WHOLE = (
+    "SELECT greatest(0, least(-coalesce(sum(amount_micro) FILTER (WHERE kind = 'spend'), 0)"
+    " - coalesce(sum(amount_micro) FILTER (WHERE kind = 'grant'), 0), coalesce(sum(amount_micro)"
+    " FILTER (WHERE kind IN ('purchase', 'taken_back')), 0)))::bigint AS used FROM usage_entries"
+)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_night_that_reads_the_day_books_what_the_whole_ledger_says(
+    house: House, buyer: Customer, seed: int
+) -> None:
+    """Credits come, go and go back at random, nights fall at random. Seen red with `>=` for the first new entry."""
+    random = Random(seed)  # noqa: S311 - amounts, not secrets
+    booked_so_far, nights = 0, 0
+    for step in range(40):
+        amount = random.randint(1, 3_000_000)
+        async with buyer.acting() as ctx:
+            match random.choice(("spend", "spend", "spend", "grant", "bought", "take", "night", "night")):
+                case "spend":
+                    free = (await usage.balance(ctx)).free_micro
+                    await usage.spend(ctx, reason="storm", units=1, cost_micro=min(amount, free))
+                case "grant":
+                    await usage.grant(ctx, amount // 20, reason="a gift")
+                case "bought":
+                    await usage.bought(ctx, 2 * amount, reason="paid", source=f"step:{step}")
+                case "take":
+                    await usage.take_back(ctx, amount, reason="refund", source=f"step:{step}")
+                case "night":
+                    nights += 1
+                    (row,) = await ctx.db.raw(WHOLE)
+                    ought = max(booked_so_far, minor_of(row.used, "SGD").minor)
+                    earned = await purchases.recognise(ctx)
+                    booked_so_far += earned.minor
+                    assert booked_so_far == ought
+    assert nights > 2
+    assert booked_so_far > 0
+    async with house.app.context(across=True) as ctx:
+        assert await usage.discrepancies(ctx) == []
 
 
 async def test_a_check_finds_what_is_not_booked(house: House, buyer: Customer, fake_clock: FakeClock) -> None:

@@ -44,5 +44,5 @@ async def test_the_database_is_what_the_models_say(committed_house: House) -> No
     names = [table.__tablename__ for table in module.tables]
     found = await migrate.differences(house.app, house.owner_dsn)
     assert [line for line in found if any(name in line for name in names)] == []
-    assert await migrate.downgrade(house.app, house.owner_dsn, "usage") == ["usage_0002", "usage_0001"]
-    assert await migrate.upgrade(house.app, house.owner_dsn) == ["usage_0001", "usage_0002"]
+    assert await migrate.downgrade(house.app, house.owner_dsn, "usage") == ["usage_0003", "usage_0002", "usage_0001"]
+    assert await migrate.upgrade(house.app, house.owner_dsn) == ["usage_0001", "usage_0002", "usage_0003"]
