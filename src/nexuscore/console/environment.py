@@ -140,6 +140,11 @@ def _money(context: Context, value: Any, currency: str = "SGD") -> str:
 
 
 @pass_context
+def _micro(context: Context, value: Any, currency: str = "SGD") -> str:
+    return formats.micro(value, context["lang"], currency)
+
+
+@pass_context
 def _duration(context: Context, value: Any) -> str:
     return formats.duration(value, context["lang"])
 
@@ -175,6 +180,7 @@ _FILTERS = {
     "counted": _counted,
     "size": _size,
     "money": _money,
+    "micro": _micro,
     "duration": _duration,
     "pretty": _pretty,
     "initials": _initials,

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from nexuscore.kernel import clock
 from nexuscore.kernel.i18n import is_rtl, language_of
-from nexuscore.kernel.money import Money
+from nexuscore.kernel.money import Money, finely
 
 Part = Callable[[date], str]
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -96,14 +96,24 @@ def size(value: int | None, locale: str) -> str:
 
 
 def money(value: Money | int | None, locale: str, currency: str = "SGD") -> str:
-    """An amount with its currency; a whole number counts the smallest unit. Dollars of Singapore are S$, as there."""
+    """An amount with its currency; a whole number counts the smallest unit."""
     if value is None:
         return ""
     amount = value if isinstance(value, Money) else Money(value, currency)
-    text = amount.format(language_of(locale)).replace("SGD", "S$")
-    if is_rtl(locale):  # marks that keep $ behind S, and the minus before its number
-        text = text.replace("$", "$\u200e").replace("-", "\u200e-")
-    return text
+    return _as_there(amount.format(language_of(locale)), locale)
+
+
+def micro(value: int | None, locale: str, currency: str = "SGD") -> str:
+    """Millionths of a currency's unit as money, with as many decimals as it takes: "S$1.011368"."""
+    if value is None:
+        return ""
+    return _as_there(finely(Decimal(value).scaleb(-6), currency, language_of(locale), 6), locale)
+
+
+def _as_there(text: str, locale: str) -> str:
+    """Dollars of Singapore are S$; in Hebrew, marks keep $ behind S, and the minus before its number."""
+    text = text.replace("SGD", "S$")
+    return text.replace("$", "$\u200e").replace("-", "\u200e-") if is_rtl(locale) else text
 
 
 def _spelled(value: date, locale: str) -> str:

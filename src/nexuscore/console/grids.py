@@ -12,7 +12,7 @@ from jinja2.runtime import Context
 
 from nexuscore.kernel.money import Money
 
-KINDS = frozenset({"text", "moment", "day", "number", "money", "size", "badge", "code", "bool", "list", "id"})
+KINDS = frozenset({"text", "moment", "day", "number", "money", "micro", "size", "badge", "code", "bool", "list", "id"})
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 

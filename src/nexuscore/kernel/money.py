@@ -120,8 +120,7 @@ class Money:
 
     def format(self, locale: str) -> str:
         """The amount as people of a locale write it: "S$1,234.50", "1 234,50 zł"."""
-        pattern = _pattern(locale, exponent(self.currency))
-        return str(pattern.apply(self.amount, _locale(locale), currency=self.currency, currency_digits=False))
+        return finely(self.amount, self.currency, locale, exponent(self.currency))
 
     def _same(self, other: Money) -> Money:
         if not isinstance(other, Money):
@@ -140,6 +139,12 @@ def exponent(currency: str) -> int:
     if currency not in list_currencies():
         raise ValueError(f"{currency!r} is not a currency code")
     return 2
+
+
+def finely(amount: Decimal, currency: str, locale: str, most: int) -> str:
+    """An amount in major units as a locale writes it, with up to `most` decimals and no fewer than the currency has."""
+    pattern = _pattern(locale, exponent(currency), most)
+    return str(pattern.apply(amount, _locale(locale), currency=currency, currency_digits=False))
 
 
 def _exact(factor: Factor) -> Fraction:
@@ -162,8 +167,8 @@ def _locale(locale: str) -> Locale:
 
 
 @lru_cache(maxsize=256)
-def _pattern(locale: str, places: int) -> NumberPattern:
+def _pattern(locale: str, least: int, most: int) -> NumberPattern:
     """How a locale writes currencies, with the decimals of ISO 4217 in place of those for display."""
     pattern = parse_pattern(_locale(locale).currency_formats["standard"].pattern)
-    pattern.frac_prec = (places, places)
+    pattern.frac_prec = (least, most)
     return pattern

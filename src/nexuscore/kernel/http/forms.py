@@ -26,6 +26,7 @@ URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 TYPED, WORD = "_typed", "_word"
 _MOST_FIELDS = 2_000
+_MOST_MINOR = 10**12
 _NOTHING: Any = object()
 
 
@@ -131,19 +132,23 @@ def unveiled(text: str) -> str:
         return ""
 
 
-def amount_of(text: str, currency: str, field: str = "amount") -> Money:
+def amount_of(text: str, currency: str, field: str = "amount", *, least: int = 1) -> Money:
     """An amount as people type it into a field: "12.30", and "12,30" where that is how one writes.
 
-    A comma before three digits may mean a thousand or a decimal: it is refused, since neither may be guessed.
+    What is less than `least` (minor units) is refused. A comma before three digits may mean a thousand or a decimal: it
+    is refused too, since neither may be guessed.
     """
     plain = "".join(text.split())
     whole, comma, decimals = plain.rpartition(",")
     if comma and "." not in plain and len(decimals) in (1, 2):
         plain = f"{whole}.{decimals}"
     try:
-        return Money.parse(plain, currency)
+        money = Money.parse(plain, currency)
     except ValueError:
-        raise ValidationError.of([Fault(field, "malformed", "Write an amount such as 12.30.")]) from None
+        money = None
+    if money is None or not least <= money.minor <= _MOST_MINOR:
+        raise ValidationError.of([Fault(field, "malformed", "Write an amount such as 12.30.")])
+    return money
 
 
 def as_given(annotation: Any, sent: Sent) -> Any:

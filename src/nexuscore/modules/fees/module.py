@@ -1,7 +1,7 @@
 """The manifest: all that the platform's fee adds to an app."""
 
 from nexuscore.kernel.module import Module, Slot
-from nexuscore.modules.fees import events, permissions
+from nexuscore.modules.fees import events, pages, permissions
 from nexuscore.modules.fees.routes import routes
 from nexuscore.modules.fees.tables import FeeChange, PlatformFee
 from nexuscore.modules.fees.variants import FeeVariant
@@ -12,6 +12,7 @@ module = Module(
     needs=("identity",),
     tables=(PlatformFee, FeeChange),
     routes=(routes,),
+    pages=(pages.pages,),
     events=(events.PlatformFeeChanged,),
     permissions=(permissions.READ, permissions.CHANGE),
     slots=(Slot(FeeVariant, single=True),),

@@ -14,4 +14,4 @@ async def _change(house: House, client: Client) -> tuple[dict[str, Any], Any]:
     return {}, {"fee_percentage": "12.50", "reason": "probe"}
 
 
-PROBES = {"change_platform_fee": _change}
+PROBES = {"change_platform_fee": _change, "change_platform_fee_page": _change}

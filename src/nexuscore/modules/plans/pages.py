@@ -26,7 +26,7 @@ class Chosen(Schema):
     plan: PlanName = Field("", validate_default=False)
 
 
-@pages.get(title="Plan", nav=Nav("Billing", icon="chart", order=10))
+@pages.get(title="Plan", nav=Nav("Billing", icon="layers", order=10))
 async def plan_page(ctx: CanRead) -> View:
     """The organisation's plan, and what there is to choose from."""
     return View("plan.html", **await standing.standing(ctx))

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
-from math import ceil
 from typing import Any
 
 from nexuscore.kernel.ctx import Ctx
@@ -14,7 +13,7 @@ from nexuscore.modules.plans import billing, catalogue, changes, entitlements, s
 from nexuscore.modules.plans.schemas import PlanOut
 from nexuscore.modules.plans.tables import BilledPeriod, Plan, Subscription
 
-_DAY = 86_400
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +123,7 @@ def _shown(row: BilledPeriod, invoice: invoices.Invoice | None) -> dict[str, Any
 
 
 def _days(ctx: Ctx, until: datetime | None) -> int | None:
-    return None if until is None else max(0, ceil((until - ctx.now).total_seconds() / _DAY))
+    return None if until is None else max(0, -((ctx.now - until) // _DAY))
 
 
 def _stem(plan: PlanOut) -> str:

@@ -1,7 +1,6 @@
 """Usage over HTTP: parse, call one verb, return."""
 
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import Query
 
@@ -35,12 +34,6 @@ CanBuy = Annotated[Ctx, Can(BUY)]
 CanGrant = Annotated[Ctx, Can(GRANT)]
 
 
-class EntryQuery(PageQuery):
-    """The query parameters of the ledger."""
-
-    user_id: UUID | None = None
-
-
 @routes.get("", answer=UsageOut)
 async def read_usage(ctx: CanRead) -> Any:
     """Where the organisation stands: credits, terms, and what is spent and left this day and month."""
@@ -53,10 +46,10 @@ async def read_own_usage(ctx: CanReadOwn) -> Any:
     return await answers.own(ctx)
 
 
-@routes.get("/entries", answer=Page[EntryOut])
-async def list_usage(ctx: CanRead, query: Annotated[EntryQuery, Query()]) -> Json:
+@routes.get("/entries", answer=Page[EntryOut], listing=answers.ENTRIES)
+async def list_usage(ctx: CanRead, query: Annotated[PageQuery, Query()]) -> Json:
     """The ledger, the latest entry first."""
-    return await answers.entries(ctx, query, query.user_id)
+    return await answers.entries(ctx, query)
 
 
 @routes.get("/caps", answer=list[CapOut])

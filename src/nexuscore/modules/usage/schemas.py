@@ -10,6 +10,7 @@ from nexuscore.kernel.http import Schema
 
 Micro = Annotated[int, Field(strict=True, ge=0, le=10**15)]
 Some = Annotated[int, Field(strict=True, ge=1, le=10**15)]
+LEAST = 100  # what an order is for, in minor units
 Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
@@ -82,7 +83,7 @@ class CapOut(Schema):
 class OrderIn(Schema):
     """For how much money credits are wanted, in minor units before GST."""
 
-    amount_minor: int = Field(strict=True, ge=100, le=10**9, examples=[5000])
+    amount_minor: int = Field(strict=True, ge=LEAST, le=10**9, examples=[5000])
 
 
 class OrderOut(Schema):

@@ -3,6 +3,7 @@
 `PROBES` are what tests/isolation needs to call every operation of this module.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -41,4 +42,32 @@ async def _order(house: House, client: Client) -> tuple[dict[str, Any], Any]:
     return {}, {"amount_minor": 5_000}
 
 
-PROBES = {"order_credits": _order, "set_usage_cap": _cap, "grant_credits": _grant, "set_usage_terms": _terms}
+def _one(body: dict[str, Any]) -> Callable[[House, Client], Awaitable[tuple[dict[str, Any], Any]]]:
+    """A page of the platform about one organisation."""
+
+    async def probe(house: House, client: Client) -> tuple[dict[str, Any], Any]:
+        return {"organisation_id": await _some_org(client)}, body
+
+    return probe
+
+
+async def _order_form(house: House, client: Client) -> tuple[dict[str, Any], Any]:
+    return {}, {"amount": "50.00"}
+
+
+async def _cap_form(house: House, client: Client) -> tuple[dict[str, Any], Any]:
+    me = (await client.get("/me")).json()["id"]
+    return {}, {"user_id": me, "day": "5.00"}
+
+
+PROBES = {
+    "order_credits": _order,
+    "set_usage_cap": _cap,
+    "grant_credits": _grant,
+    "set_usage_terms": _terms,
+    "order_credits_page": _order_form,
+    "set_usage_cap_page": _cap_form,
+    "organisation_credits_page": _one({}),
+    "grant_credits_page": _one({"amount": "5.00", "reason": "probe"}),
+    "set_usage_terms_page": _one({"is_postpaid": True}),
+}
