@@ -56,7 +56,7 @@ class RevenueFigures(Figures):
         place = "/console/billing/platform/payments"
         return [
             *(
-                Figure(name, Money(row.total, row.currency), [float(each) for each in row.series], lately, place, 20)
+                Figure(name, Money(row.total, row.currency), [int(each) for each in row.series], lately, place, 20)
                 for row in came
             ),
             *owed,

@@ -10,7 +10,7 @@ from nexuscore.modules.invoices.states import issue
 from nexuscore.modules.invoices.tables import Invoice
 
 _NUMBER = select(func.count()).select_from(Invoice)
-_SOLD = (("Twelve crates of tea", 12, 4_800, 1.0), ("Storage in October", 1, 125_000, 0.5), ("Storage", 1, 125_000, 0))
+_SOLD = (("Twelve crates of tea", 12, 4_800, 100), ("Storage in October", 1, 125_000, 50), ("Storage", 1, 125_000, 0))
 
 
 class InvoiceSeed(Seed):
@@ -23,9 +23,9 @@ class InvoiceSeed(Seed):
         async with plot.acting(ctx, "anna") as here:
             if await here.db.value(_NUMBER):
                 return
-            for what, quantity, price, paid in _SOLD:
+            for what, quantity, price, percent in _SOLD:
                 made = await issue(here, [NewLine(description=what, quantity=quantity, unit_price=price)])
-                if amount := int(made.total * paid):
+                if amount := made.total * percent // 100:
                     reference = f"seed {made.number}"
                     await record_payment(
                         here, made.id, amount, made.currency, reference=reference, method="bank_transfer"
