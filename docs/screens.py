@@ -7,8 +7,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.expected_conditions import staleness_of
+from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.serving import ROOT, environment, served
 
@@ -27,6 +30,14 @@ SHOWN = (  # name, path, width, scheme, language
     ("notes-polish", "/console/notes", 1200, "light", "pl"),
     ("jobs", "/console/jobs", 1200, "dark", "en"),
     ("kit", "/console/kit", 1200, "light", "en"),
+)
+TOOLS = (  # of the platform, and for whoever develops
+    ("inbox", "/console/inbox", 1200, "light", "en"),
+    ("settings", "/console/settings?source=environment", 1200, "light", "en"),
+    ("doctor", "/console/doctor", 1200, "dark", "en"),
+    ("develop", "/console/develop", 1200, "light", "en"),
+    ("outbox", "/console/develop/mail", 1200, "light", "he"),
+    ("search", "/console/search?q=harbour", 1200, "light", "en"),
 )
 
 
@@ -47,7 +58,7 @@ def main() -> None:
         try:
             _look(driver, address, "sign-in", "/console/sign-in", 1200, "light", "en")
             _fill(driver, address, Path(folder))
-            for name, path, width, scheme, language in SHOWN:
+            for name, path, width, scheme, language in (*SHOWN, *TOOLS):
                 _look(driver, address, name, path, width, scheme, language)
         finally:
             driver.quit()
@@ -74,7 +85,9 @@ def _fill(driver: Chrome, address: str, data: Path) -> None:
 def _send(driver: Chrome, form: str, **fields: str) -> None:
     for name, value in fields.items():
         driver.find_element(By.CSS_SELECTOR, f"{form} [name={name}]").send_keys(value)
-    driver.find_element(By.CSS_SELECTOR, f"{form} .button.primary").click()
+    button = driver.find_element(By.CSS_SELECTOR, f"{form} .button.primary")
+    button.click()
+    WebDriverWait(driver, 20, ignored_exceptions=[WebDriverException]).until(staleness_of(button))
 
 
 def _look(driver: Chrome, address: str, name: str, path: str, width: int, scheme: str, language: str) -> None:

@@ -105,6 +105,10 @@ def test_typed_text_is_not_lost_by_a_slip(ada: Person) -> None:
     ada.goes("/console/notes/new")
     ada.fills("note", title="Precious")
     leaving = "() => { const event = new Event('beforeunload', {cancelable: true}); window.dispatchEvent(event)"
-    assert ada.page.evaluate(f"{leaving}; return event.defaultPrevented }}")  # a driver answers the question itself
+    asks = f"{leaving}; return event.defaultPrevented }}"  # a driver answers the question itself
+    assert ada.page.evaluate(asks)
+    ada.fills("note", title="")
+    assert not ada.page.evaluate(asks), "the form is as it was shown"
+    ada.fills("note", title="Precious")
     ada.sends("note")
     ada.sees("The note is written.")

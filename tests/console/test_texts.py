@@ -9,12 +9,12 @@ import pytest
 from babel.messages.pofile import read_po
 from jinja2 import Environment
 
+from examples.main import app
 from nexuscore.console.environment import icons
 from nexuscore.console.navigation import GROUPS
 from nexuscore.kernel.http.page_run import PageRoute
 from nexuscore.kernel.i18n import KERNEL_FOLDER, LANGUAGES, placeholders
 from nexuscore.kernel.module import Module
-from nexuscore.main import app
 
 ROOMS = [module for module in app.modules if module.folder is not None and module.templates is not None]
 SAYING = {"say", "title", "note"}
@@ -43,7 +43,9 @@ def said(path: Path) -> Iterator[str]:
         called = ast.unparse(node.func).split(".")[-1]
         if called in ("get", "post", "Went", "View"):
             yield from (
-                str(k.value.value) for k in node.keywords if k.arg in SAYING and isinstance(k.value, ast.Constant)
+                k.value.value
+                for k in node.keywords
+                if k.arg in SAYING and isinstance(k.value, ast.Constant) and isinstance(k.value.value, str)
             )
         if called == "Nav" and node.args and isinstance(node.args[0], ast.Constant):
             yield str(node.args[0].value)

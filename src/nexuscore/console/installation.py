@@ -44,8 +44,7 @@ async def doctor_page(ctx: CanSee) -> View:
     """Everything is looked at while the page is asked for."""
     lines = await asyncio.to_thread(asyncio.run, examined(ctx.app))
     counts = {state: sum(line.state == state for line in lines) for state in ("ok", "warn", "fail")}
-    rows = [{"state": line.state, "name": line.name, "text": line.text} for line in lines]
-    return View("doctor.html", rows=rows, counts=counts)
+    return View("doctor.html", lines=lines, counts=counts)
 
 
 async def examined(app: App) -> list[Line]:

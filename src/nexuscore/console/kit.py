@@ -8,6 +8,7 @@ from pydantic import Field
 from nexuscore.kernel.ctx import Ctx
 from nexuscore.kernel.http import Nav, Pages, Public, Schema, Upload, View, Went
 from nexuscore.kernel.http.pages import Figure
+from nexuscore.kernel.i18n import translate
 
 pages = Pages("/kit", development=True)
 Developer = Annotated[Ctx, Public("for whoever makes pages; in production there is none")]
@@ -35,8 +36,13 @@ async def kit_page(ctx: Developer) -> View:
         "kit.html",
         sample={"data": rows, "page": {"next_cursor": "more"}},
         figures=[
-            Figure("Requests today", 48_213, [3, 5, 4, 8, 9, 7, 12, 14, 13, 16], "12 % more than yesterday"),
-            Figure("Failed deliveries", 3, [0, 1, 0, 0, 4, 2, 3], "of 1,204", href="/console/kit"),
+            Figure(
+                translate(ctx.locale, "Requests"),
+                48_213,
+                [3, 5, 4, 8, 9, 7, 12, 14, 13, 16],
+                translate(ctx.locale, "12 % more than yesterday"),
+            ),
+            Figure(translate(ctx.locale, "Failed deliveries"), 3, [0, 1, 0, 0, 4, 2, 3], href="/console/kit"),
         ],
         thing={"id": "01a1", "type": "invoice.paid", "data": {"amount": 10900, "lines": [1, 2, None], "paid": True}},
     )

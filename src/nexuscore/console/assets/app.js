@@ -74,6 +74,8 @@ if (palette) {
 // --- forms -------------------------------------------------------------------------------------------
 
 let leaving = false;
+const held = (form) => JSON.stringify([...new FormData(form)].map(([name, value]) => [name, value.name ?? value]));
+const shown = new Map([...document.querySelectorAll("form[data-guard]:not([data-dirty])")].map((form) => [form, held(form)]));
 const dirty = new Set(document.querySelectorAll("form[data-guard][data-dirty]"));
 document.addEventListener("input", (event) => {
   const form = event.target.closest("form[data-guard]");
@@ -93,7 +95,7 @@ window.addEventListener("pageshow", () => {
   for (const button of document.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
 });
 window.addEventListener("beforeunload", (event) => {
-  if (!leaving && [...dirty].some((form) => form.isConnected)) event.preventDefault();
+  if (!leaving && [...dirty].some((form) => form.isConnected && held(form) !== shown.get(form))) event.preventDefault();
 });
 document.querySelector("[data-focus]")?.focus();
 document.querySelector("[data-open]")?.showPopover();

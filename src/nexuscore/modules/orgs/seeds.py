@@ -11,7 +11,7 @@ from nexuscore.modules.orgs import invitations, organisations, people, roles
 from nexuscore.modules.orgs.schemas import Address, NewInvitation, NewOrganisation
 from nexuscore.modules.orgs.tables import Slug
 
-SLUG = "harbour-trading"
+SLUG = "harbour-of-examples"
 ROLES = {"ben": "admin", "chaya": "member", "dev": "member", "eva": "viewer"}
 _THERE = select(Slug.org_id).where(Slug.slug == bindparam("wanted"))
 
