@@ -102,6 +102,7 @@ def test_the_door_is_open_to_everybody_and_light(stranger: Person) -> None:
 
 
 def test_typed_text_is_not_lost_by_a_slip(ada: Person) -> None:
+    ada.context.add_cookies([{"name": "nexus_language", "value": "en", "url": ada.address}])
     ada.goes("/console/notes/new")
     ada.fills("note", title="Precious")
     leaving = "() => { const event = new Event('beforeunload', {cancelable: true}); window.dispatchEvent(event)"
