@@ -63,7 +63,7 @@ def load() -> "App":
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """While code is read. All of it stays, so it is not looked through for garbage: that was a quarter of a start."""
+    """While code is read. All of it stays, so it is not looked through for garbage: that was a fifth of a start."""
     gc.disable()
     try:
         yield
