@@ -10,6 +10,7 @@ import pytest
 
 from examples.notes.events import NoteCreated
 from nexuscore.kernel.access import PermissionDenied
+from nexuscore.kernel.http.describe import HEADERS
 from nexuscore.kernel.http.exchange import client_ip
 from nexuscore.kernel.testing import ALICE, Client, House
 
@@ -199,6 +200,9 @@ class TestCors:
         for answer in (first, await alice.get("/notes", headers=origin), await alice.get("/nowhere", headers=origin)):
             assert answer.headers["access-control-allow-origin"] == "https://app.example"
             assert "Origin" in answer.headers["vary"].split(", ")
+        shown = set(first.headers["access-control-expose-headers"].split(", "))
+        documented = {name.lower() for name in (*HEADERS, "Deprecation", "Sunset")}
+        assert shown == documented - {"last-modified", "www-authenticate"} | {"traceparent"}, "browsers hide the rest"
 
     @pytest.mark.parametrize("origin", ["https://evil.example", "https://app.example.evil.example", "null", "*"])
     async def test_another_origin_may_not(self, alice: Client, origin: str) -> None:

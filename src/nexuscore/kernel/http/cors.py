@@ -5,8 +5,8 @@ from nexuscore.kernel.http.exchange import Exchange
 
 _METHODS = "GET, POST, PUT, PATCH, DELETE"
 _SHOWN = (
-    "x-request-id, traceparent, retry-after, idempotent-replayed, link, etag, ratelimit, ratelimit-policy,"
-    " x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset"
+    "x-request-id, traceparent, retry-after, idempotent-replayed, link, etag, deprecation, sunset, ratelimit,"
+    " ratelimit-policy, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset"
 )
 
 
