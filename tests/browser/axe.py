@@ -13,9 +13,16 @@ def _script() -> str:
 
 
 SCRIPT = _script()
-RUN = (
-    "axe.run({rules: {'target-size': {enabled: true}}})"  # the one rule of WCAG 2.2 AA that axe leaves to be asked for
+# The frame around pages is the same on all: one page is looked at whole, of others what is theirs and what is about a
+# page as such. `target-size` is the one rule of WCAG 2.2 AA that axe leaves to be asked for.
+_ASKED = "{rules: {'target-size': {enabled: true}}, resultTypes: ['violations']}"
+_OF_PAGES = (
+    *("document-title", "html-has-lang", "html-lang-valid", "landmark-one-main", "page-has-heading-one"),
+    *("heading-order", "duplicate-id-aria", "bypass", "meta-viewport"),
 )
+RUN = f"axe.run({_ASKED})"
+RUN_INSIDE = f"axe.run('main', {_ASKED})"
+RUN_AROUND = f"axe.run({{runOnly: {list(_OF_PAGES)}, resultTypes: ['violations']}})"
 
 
 def told(found: dict[str, Any]) -> list[str]:

@@ -57,9 +57,9 @@ def weigh(person: Person, path: str, *, coded: bool = True) -> Weighed:
     return Weighed(path, answer.status, len(body), "" if coded else body.decode(errors="replace"), is_page)
 
 
-def addresses(person: Person, *more: str) -> Iterator[tuple[str, str]]:
-    """An address of every page one is let in to, by its pattern: those of its own, those another page leads to, and
-    those somebody was given; "" for a page that nothing leads to.
+def addresses(person: Person, *more: str) -> Iterator[tuple[str, Weighed | None]]:
+    """A page at every pattern of an address one is let in to: those of their own address, those another page leads
+    to, and those somebody was given; None where nothing leads.
 
     Of pages of one kind a few are looked at: a draft leads where what was sent does not.
     """
@@ -68,8 +68,10 @@ def addresses(person: Person, *more: str) -> Iterator[tuple[str, str]]:
     for path in more:
         found[str(_pattern(list(known), path))].append(path)
     waiting = [path for paths in found.values() for path in paths]
+    pages: dict[str, Weighed] = {}
     while waiting:
         page = weigh(person, waiting.pop(0), coded=False)
+        pages[page.path] = page
         assert page.status in (200, 303), f"{page.path} answers {page.status}"  # 303: a paper, by its signed link
         for link in _LINK.findall(page.html):
             path = link.replace("&amp;", "&")
@@ -78,7 +80,7 @@ def addresses(person: Person, *more: str) -> Iterator[tuple[str, str]]:
                 found[pattern].append(path)
                 waiting.append(path)
     for pattern, paths in found.items():
-        yield pattern, paths[0] if paths else ""
+        yield pattern, pages[paths[0]] if paths else None
 
 
 def _pattern(known: Sequence[str], link: str) -> str | None:

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 
 from tests.browser import axe
 from tests.browser.furniture import SUPPLIER, furnish
-from tests.browser.pages import DOOR, addresses, assets, patterns, weigh
+from tests.browser.pages import DOOR, Weighed, addresses, assets, patterns, weigh
 from tests.browser.person import Person, receiving, somebody
 from tests.serving import Server, serving
 
@@ -52,7 +52,8 @@ def barriers(person: Person, path: str, language: str, scheme: str, width: int) 
     person.context.add_cookies([{"name": "nexus_language", "value": language, "url": person.address}])
     person.goes(path)
     page.evaluate(axe.SCRIPT)
-    wrong = axe.told(page.evaluate(axe.RUN))
+    runs = [axe.RUN] if path == "/console" else [axe.RUN_INSIDE, axe.RUN_AROUND]
+    wrong = [each for run in runs for each in axe.told(page.evaluate(run))]
     if not page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"):
         wrong.append("is wider than the screen")
     wrong += person.complaints
@@ -70,34 +71,30 @@ def seen_by(person: Person, paths: list[str]) -> list[str]:
     ]
 
 
-def too_heavy(person: Person, paths: list[str]) -> list[str]:
+def too_heavy(person: Person, pages: list[Weighed]) -> list[str]:
     """The pages that weigh too much over the wire, at first and once the browser has what all pages share."""
-    sizes: dict[str, int] = {}
-    heavy = []
-    for path in paths:
-        again = weigh(person, path).size
-        asked = assets(weigh(person, path, coded=False).html)
-        sizes |= {each: weigh(person, each).size for each in asked - sizes.keys()}
-        first = again + sum(sizes[each] for each in asked)
-        if first > FIRST or again > LATER:
-            heavy.append(f"{path}: {first} bytes at first, {again} later")
-    return heavy
+    asked = {page.path: assets(page.html) for page in pages}
+    sizes = {each: weigh(person, each).size for each in set().union(*asked.values())}
+    weights = {path: weigh(person, path).size for path in asked}
+    firsts = {path: weights[path] + sum(sizes[each] for each in asked[path]) for path in asked}
+    heavy = [path for path in asked if firsts[path] > FIRST or weights[path] > LATER]
+    return [f"{path}: {firsts[path]} bytes at first, {weights[path]} later" for path in heavy]
 
 
 def test_every_page_is_for_everybody_and_light(ada: Person) -> None:
     """A page of a module is here by itself: its address is its own, or another page leads to it."""
     found = dict(addresses(ada, *ada.given))
-    nowhere = sorted(pattern for pattern, path in found.items() if not path)
+    nowhere = sorted(pattern for pattern, page in found.items() if page is None)
     assert nowhere == [], "no page leads there; furnish the house with one"
-    paths = [path for path in found.values() if weigh(ada, path).is_page]
-    assert too_heavy(ada, paths) == []
-    assert seen_by(ada, paths) == []
+    pages = [page for page in found.values() if page is not None and page.is_page]
+    assert too_heavy(ada, pages) == []
+    assert seen_by(ada, [page.path for page in pages]) == []
 
 
 def test_the_door_is_open_to_everybody_and_light(stranger: Person) -> None:
     inside = {"/console/prove", "/console/invitation"}  # the story goes there
     paths = [path + DOOR.get(path, "") for path in patterns(outdoors=True) if path not in inside]
-    assert too_heavy(stranger, paths) == []
+    assert too_heavy(stranger, [weigh(stranger, path, coded=False) for path in paths]) == []
     assert seen_by(stranger, paths) == []
 
 
