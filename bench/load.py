@@ -29,8 +29,8 @@ class Slice:
 
 def request(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:
     """One request as it goes over the wire."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: bench", "Accept: application/json"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines = [f"{method} {path} HTTP/1.1", "Host: bench"]
+    lines += [f"{name}: {value}" for name, value in {"Accept": "application/json", **headers}.items()]
     if body:
         lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

@@ -30,7 +30,7 @@ OURS = "NexusCore"
 APP = "examples.main:app"
 SERVE = (sys.executable, "-m", "nexuscore.cli", "serve")
 TOKEN = "nxdev_bench"  # noqa: S105 - signs in to a database that lives for a minute
-_WIDE = "user=999999999/h + 999999999/min, anonymous=999999999/h, sign_in=999999999/min"
+_WIDE = "user=999999999/h + 999999999/min, anonymous=999999999/h, sign_in=999999999/min, pages=999999999/min"
 WIDE = {"NEXUS_LIMITS": _WIDE}  # counted, but never too many
 NOTES = 10_000
 READY_WITHIN = 60.0

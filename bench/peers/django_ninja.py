@@ -1,9 +1,10 @@
 # type: ignore  # noqa: PGH003 - the whole file: Django is installed for this peer alone
-"""Notes in Django Ninja and Django's ORM on psycopg, behind gunicorn's threads."""
+"""Notes in Django Ninja and Django's ORM on psycopg, behind gunicorn's threads; a page by its templates."""
 
 import os
 import uuid
 from datetime import datetime
+from pathlib import Path
 
 import django
 from django.conf import settings
@@ -25,12 +26,18 @@ settings.configure(
         }
     },
 )
+settings.TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [Path(__file__).parent / "templates"],  # kept once read, as always without DEBUG
+    }
+]
 django.setup()
 
 from django.contrib.postgres.fields import ArrayField  # noqa: E402 - models need the settings
 from django.core.wsgi import get_wsgi_application  # noqa: E402 - as above
 from django.db import models, transaction  # noqa: E402 - as above
-from django.shortcuts import get_object_or_404  # noqa: E402 - as above
+from django.shortcuts import get_object_or_404, render  # noqa: E402 - as above
 from django.urls import path  # noqa: E402 - as above
 from django.utils import timezone  # noqa: E402 - as above
 from ninja import Field, NinjaAPI, Query, Schema  # noqa: E402 - as above
@@ -120,5 +127,13 @@ def create_note(request, new: NewNote):
     return 201, note
 
 
-urlpatterns = [path("", api.urls)]
+NAV = [(f"/page/{n}", f"Place {n}") for n in range(30)]
+
+
+def notes_page(request):
+    notes = Note.objects.order_by("-id")[: int(request.GET.get("limit", "20"))]
+    return render(request, "notes.html", {"notes": notes, "nav": NAV})
+
+
+urlpatterns = [path("notes/page", notes_page), path("", api.urls)]
 application = get_wsgi_application()
