@@ -80,6 +80,8 @@ def _fill(driver: Chrome, address: str, data: Path) -> None:
     for url in ("https://example.com/hooks/nexus", "https://ledger.example.com/events"):
         driver.get(f"{address}/console/webhooks/new")
         _send(driver, "#endpoint", url=url, description="Bookkeeping")
+    driver.get(f"{address}/console/develop")
+    _send(driver, 'form[action="/console/develop/seed"]')
 
 
 def _send(driver: Chrome, form: str, **fields: str) -> None:
