@@ -120,3 +120,22 @@ async def test_the_fee_is_changed_by_who_proves_who_they_are(door: House, fake_c
     await looks.open(FEE)
     assert "13.37 %" in looks.text
     assert [form.id for form in looks.read.forms if form.id == "fee"] == []
+
+
+async def test_a_plan_is_added_hidden_and_keeps_its_price(door: House, acme: Customer, root: Browser) -> None:
+    plans = "/console/billing/platform/plans"
+    await root.open(f"{plans}/new")
+    given = {"sku": "team-month", "name": "Team", "limits": '{"members": 7, "leads_per_month": null}'}
+    await root.send("plan", **given, price="1,000", features="{}")
+    assert "Write an amount such as 12.30." in root.text, "a thousand, or one? it is not guessed"
+    await root.send("plan", price="19,50")
+    assert "The plan is in the catalogue." in root.text
+    assert "S$19.50" in root.text
+    browser = await signed_in(door, acme.owner)
+    await browser.open("/console/billing/plan")
+    assert "Team" in browser.text
+    await root.send("plan", is_visible="false", limits='{"members": 8}')
+    assert "The plan is changed in the catalogue." in root.text
+    assert '"members": 8' in dict(root.form("plan").fields)["limits"]
+    await browser.open("/console/billing/plan")
+    assert "Team" not in browser.text

@@ -1,7 +1,7 @@
 """The manifest: all that plans and subscriptions add to an app."""
 
 from nexuscore.kernel.module import Module, Slot
-from nexuscore.modules.plans import events, jobs, pages, permissions, tables
+from nexuscore.modules.plans import catalogue_pages, events, jobs, pages, permissions, tables
 from nexuscore.modules.plans.entitlements import PlanMembers
 from nexuscore.modules.plans.messages import MESSAGES
 from nexuscore.modules.plans.routes import plans, routes
@@ -16,7 +16,7 @@ module = Module(
     settings=(PlanSettings,),
     tables=tables.ALL,
     routes=(plans, routes),
-    pages=(pages.pages,),
+    pages=(pages.pages, catalogue_pages.pages),
     events=events.ALL,
     listeners=(
         *(jobs.when_paid, jobs.when_voided, jobs.when_overdue, jobs.when_reversed, jobs.when_a_charge_failed),

@@ -50,6 +50,7 @@ async def standing(ctx: Ctx) -> dict[str, Any]:
         "plan": None if live is None else await catalogue.get(ctx, live.plan_id),
         "coming": None if live is None or live.next_plan_id is None else await catalogue.get(ctx, live.next_plan_id),
         "held": held,
+        "trial_plan": await _name_of(ctx, held.plan),
         "levels": await use.levels(ctx, held),
         "days_left": _days(ctx, live.trial_end if live is not None and live.state == "trialing" else held.until),
         "charge": None if live is None else await next_charge(ctx, live),
@@ -120,6 +121,11 @@ def _shown(row: BilledPeriod, invoice: invoices.Invoice | None) -> dict[str, Any
         "total": None if invoice is None else invoice.total,
         "state": None if invoice is None else invoice.state,
     }
+
+
+async def _name_of(ctx: Ctx, sku: str | None) -> str:
+    plan = None if sku is None else await catalogue.by_name(ctx, sku)
+    return "" if plan is None else plan.name
 
 
 def _days(ctx: Ctx, until: datetime | None) -> int | None:

@@ -121,6 +121,11 @@ async def _plan(house: House, client: Client) -> Made:
     return {"plan_id": plans[0]["id"]}, {"description": "probed"}
 
 
+async def _plan_form(house: House, client: Client) -> Made:
+    sku = f"probe-{uuid4().hex[:8]}-month"
+    return {}, {"sku": sku, "name": "Probe", "billing_period": "month", "price": "1.00"}
+
+
 PROBES = {
     "create_plan": _new_plan,
     "change_plan": _plan,
@@ -132,6 +137,9 @@ PROBES = {
     "reactivate_subscription": _running(then="cancel"),
     "pause_subscription": _running(),
     "resume_subscription": _running(then="pause"),
+    "create_plan_page": _plan_form,
+    "one_plan_page": _plan,
+    "change_plan_page": _plan,
     "choose_plan_page": _chosen,
     "subscribe_page": _subscribe,
     "preview_change_page": _running({"plan": "enterprise-month"}),
