@@ -39,6 +39,12 @@ TOOLS = (  # of the platform, and for whoever develops
     ("outbox", "/console/develop/mail", 1200, "light", "he"),
     ("search", "/console/search?q=harbour", 1200, "light", "en"),
 )
+MONEY = (  # the organisation's, and the platform's
+    ("plan", "/console/billing/plan", 1200, "light", "en"),
+    ("plan-hebrew", "/console/billing/plan", 1200, "dark", "he"),
+    ("usage", "/console/billing/usage", 1200, "light", "en"),
+    ("fee", "/console/billing/platform/fee", 1200, "light", "pl"),
+)
 
 
 def main() -> None:
@@ -58,7 +64,8 @@ def main() -> None:
         try:
             _look(driver, address, "sign-in", "/console/sign-in", 1200, "light", "en")
             _fill(driver, address, Path(folder))
-            for name, path, width, scheme, language in (*SHOWN, *TOOLS):
+            payment = ("payment", _buy(driver, address), 1200, "light", "en")
+            for name, path, width, scheme, language in (*SHOWN, *TOOLS, *MONEY, payment):
                 _look(driver, address, name, path, width, scheme, language)
         finally:
             driver.quit()
@@ -82,6 +89,16 @@ def _fill(driver: Chrome, address: str, data: Path) -> None:
         _send(driver, "#endpoint", url=url, description="Bookkeeping")
     driver.get(f"{address}/console/develop")
     _send(driver, 'form[action="/console/develop/seed"]')
+
+
+def _buy(driver: Chrome, address: str) -> str:
+    """Subscribe to a plan and pay it with a card of the stand-in; where the payment is."""
+    driver.get(f"{address}/console/billing/plan/choose?plan=professional-month")
+    driver.find_element(By.CSS_SELECTOR, "#subscribe [value=false]").click()
+    _send(driver, "#subscribe")
+    driver.find_element(By.CSS_SELECTOR, "#pay [name=keep_method][type=checkbox]").click()
+    _send(driver, "#pay")
+    return driver.current_url.removeprefix(address)
 
 
 def _send(driver: Chrome, form: str, **fields: str) -> None:

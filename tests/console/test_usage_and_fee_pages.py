@@ -139,3 +139,5 @@ async def test_a_plan_is_added_hidden_and_keeps_its_price(door: House, acme: Cus
     assert '"members": 8' in dict(root.form("plan").fields)["limits"]
     await browser.open("/console/billing/plan")
     assert "Team" not in browser.text
+    await root.open(plans)
+    assert "team-month" in root.text

@@ -38,7 +38,7 @@ class PlanForm(Schema):
 @pages.get(title="Plans", nav=Nav("Platform", icon="layers", order=29))
 async def plans_page(ctx: CanManagePlans) -> View:
     """Every plan there is."""
-    return View("plans.html", plans=await catalogue.every(ctx, hidden=True))
+    return View("plans.html", plans=[plan.model_dump() for plan in await catalogue.every(ctx, hidden=True)])
 
 
 @pages.get("/new", title="New plan")
