@@ -24,10 +24,10 @@ COMMANDS = {  # name → the file it is in, and what `nexus --help` says of it
     "routes": ("show", "List the operations of the API, each with its permission."),
     "events": ("show", "List the events that modules announce."),
     "settings": ("show", "List every setting with its value, default, source and meaning."),
-    "openapi": ("show", "Print the OpenAPI document, or say whether clients of an earlier one can go on."),
+    "openapi": ("show", "Print the OpenAPI document, or compare it with an earlier one."),
     "jobs": ("jobs", "Show what the workers have to do, and when schedules run next."),
     "doctor": ("doctor", "Check that everything the app needs is there."),
-    "seed": ("seed", "Fill the house with people and examples, for whoever develops."),
+    "seed": ("seed", "Put people and examples there; never in production."),
     "shell": ("shell", "Open psql on the app's database."),
 }
 EVERYWHERE = ("app", "data", "debug")  # options that may stand after the command too
@@ -55,6 +55,7 @@ class Commands(TyperGroup):
             ctx.fail(f"There is no command {name!r}, and the app could not be asked for more: {error}")
         for module in app.modules:
             if module.commands is not None:
+                module.commands.rich_markup_mode = None  # as plain as our own
                 self.commands.setdefault(module.command, get_group(module.commands))
         ctx.obj = app
 

@@ -62,7 +62,7 @@ def make(
     message: Annotated[str, typer.Argument(help="What changes, in a few words.")],
     empty: Annotated[bool, typer.Option("--empty", help="Write an empty one, to move data by hand.")] = False,
 ) -> None:
-    """Write the migration from the database as it is to the module's models. Read it before you run it."""
+    """Write the migration that the models of a module ask for. Read it before you run it."""
     project.run(_make(project.load(), module, message, empty=empty))
 
 

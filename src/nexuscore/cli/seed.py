@@ -11,7 +11,7 @@ commands = typer.Typer(rich_markup_mode=None)
 
 @commands.command()
 def seed() -> None:
-    """Put people, an organisation and examples of every module there; never in production.
+    """Put people and examples there; never in production.
 
     Run twice it adds what is missing. Migrations must have run: `nexus serve` and `nexus migrate` run them.
     """

@@ -15,6 +15,7 @@ from nexuscore.cli.reload import serve_reloading
 from nexuscore.kernel import log, process
 from nexuscore.kernel.errors import ConfigurationError
 from nexuscore.kernel.http.auth import DevelopmentToken, development_token
+from nexuscore.kernel.http.pages import CONSOLE, Frame
 from nexuscore.kernel.logfiles import LogFolder
 from nexuscore.kernel.settings import KernelSettings, load
 
@@ -126,14 +127,14 @@ def _greet(app: "App", listener: socket.socket, greetings: list[str], *, again: 
         _log.info("ready", address=address)
         typer.echo("".join(f"{line}\n" for line in greetings if not again), nl=False)
         return
-    lines = {
-        "address": address,
-        "docs": f"{address}/api/docs",
-        "data": str(Path(app.kernel.data).resolve()),
-    }
+    lines = {"address": address, "docs": f"{address}/api/docs"}
+    if app.fillers(Frame):  # type: ignore[type-abstract]  # asked for, not made
+        lines["console"] = f"{address}{CONSOLE}"
+    lines["data"] = str(Path(app.kernel.data).resolve())
     if isinstance(app.authenticator, DevelopmentToken) and app.kernel.env != "production":
         lines["token"] = f"{development_token(app)}   (for development: a bearer token that may do everything)"
-    typer.echo(f"\n{app.kernel.title} on NexusCore {__version__}, {app.kernel.env}. Ctrl-C stops it.")
+    named = "" if app.kernel.title == "NexusCore" else f"{app.kernel.title} on "
+    typer.echo(f"\n{named}NexusCore {__version__}, {app.kernel.env}. Ctrl-C stops it.")
     typer.echo("".join(f"  {name:8} {value}\n" for name, value in lines.items()))
     typer.echo("".join(f"  {line}\n" for line in greetings))
     sys.stdout.flush()

@@ -98,9 +98,10 @@ def openapi(
         bool, typer.Option("--check", help="Compare with the file instead; what would break its clients is a failure.")
     ] = False,
 ) -> None:
-    """Print the OpenAPI document, or say whether clients of an earlier one can go on.
+    """Print the OpenAPI document, or compare it with an earlier one.
 
-    The file is that of --output; without it, docs/openapi/v1.json.
+    With --check: whether clients of the earlier one can go on. It is the file of --output; without it,
+    docs/openapi/v1.json.
     """
     document = project.load().openapi
     text = documents.as_text(document)

@@ -118,7 +118,9 @@ def test_a_module_brings_commands_of_its_own(empty: Project) -> None:
     )
     (empty.folder / "pyproject.toml").write_text('[tool.nexus]\napp = "main:app"\n')
     assert empty.nexus("tickets", "close", "7", NEXUS_TITLE="Acme") == "closed 7 of Acme\n"
-    assert "Close a ticket." in empty.nexus("tickets", "--help")
+    told = empty.nexus("tickets", "--help")
+    assert "Close a ticket." in told
+    assert "╭" not in told, "it is as plain as our own commands"
     assert "No such command 'tickts'" in empty.nexus("tickts", code=2)
 
 
@@ -178,6 +180,7 @@ def test_serving_one_folder_from_start_to_stop(house: Project) -> None:
         port = address.rpartition(":")[2]
         assert can_answer(f"{address}/health/ready")
         assert can_answer(f"{address}/api/docs")
+        assert f"  console  {address}/console\n" in server.output
         assert httpx2.get(f"{address}/api/v1/letters", headers=bearer(token_in(server.output))).status_code == 200
 
         taken = house.nexus("serve", "--port", port, code=1)
