@@ -22,7 +22,7 @@ from nexuscore.kernel.http import conditional
 from nexuscore.kernel.http.answers import Reply
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.http.links import page_links
-from nexuscore.kernel.paging import PageQuery, as_page
+from nexuscore.kernel.paging import Listing, PageQuery, as_page, page_of
 
 MICROSECONDS = 1_000_000
 BROWSER = {"Accept-Encoding": "gzip, deflate, br, zstd"}
@@ -139,6 +139,28 @@ def _cpu(process: psutil.Process) -> float:
         return 0.0
 
 
+# --- one organisation, or another each time ---------------------------------------------------------
+
+
+async def _turns(run: Run) -> list[Figure]:
+    """A connection keeps whom it reads for; the dearest case is one where nobody comes twice in a row."""
+    async with stage(()) as place:
+        servers = (place.member, place.servers[0])
+        both = [request("GET", f"{each.path}?limit=1", dict(each.headers)) for each in servers]
+        asked = {"the same organisation": both[:1], "two organisations in turn": both}
+        spent: dict[str, list[float]] = {what: [] for what in asked}
+        for number in range(run.rounds + 1):
+            for what, requests in asked.items():
+                before = place.member.cpu()
+                done = await load(place.member.port, requests, run.seconds)
+                if number:
+                    spent[what].append((place.member.cpu() - before) / done.requests * MICROSECONDS)
+        alone, shared = spent.values()
+        ratios = tuple(two / one for one, two in zip(alone, shared, strict=True))
+        figures = [Figure(what, "CPU µs", tuple(values)) for what, values in spent.items()]
+        return [*figures, Figure("two organisations in turn", "times one", ratios)]
+
+
 # --- what every read pays ---------------------------------------------------------------------------
 
 
@@ -151,22 +173,25 @@ async def _paid(run: Run) -> list[Figure]:
     notes = next(route.declared.listing for route in app.routes if route.operation_id == "list_notes")
     assert notes is not None
     query = notes.asks(PageQuery).model_validate({"limit": 50})
-    info = {"next_cursor": "c" * 120, "offset": 0, "limit": 50, "has_next": True, "has_prev": False}
+    info: dict[str, Any] = {"next_cursor": "c" * 120, "offset": 0, "limit": 50, "has_next": True, "has_prev": False}
     row = _Found()
     figures = []
     for what, call in (
         ("the tag of one note", lambda: conditional.answer(exchange, Reply(200, note, version="6442b1f4d1c00"))),
-        ("the tag of a page of 50", lambda: conditional.answer(exchange, Reply(200, page))),
-        (
-            "a page's statement, its frame and its cursor",
-            lambda: as_page(row, query, notes.place(query, keyring), keyring),
-        ),
+        ("the frame of a page of 50, and its tag", lambda: page_of(page, **info)),
+        ("a page's statement and its cursor", lambda: _placed(notes, row, query, keyring)),
         ("links", lambda: page_links(exchange, info)),
         ("the version of the API", lambda: _entered(exchange)),
     ):
         figures.append(Figure(what, "CPU µs", tuple(_timed(call) for _ in range(run.rounds))))
     whole = tuple(map(sum, zip(*(figure.values for figure in figures[1:]), strict=True)))
     return [*figures, Figure("all of a page's", "CPU µs", whole, Target(100))]
+
+
+def _placed(notes: Listing, row: "_Found", query: PageQuery, keyring: Keyring) -> None:
+    place = notes.place(query, keyring)
+    notes.statement(place.shape)
+    as_page(row, query, place, keyring)
 
 
 class _Found:
@@ -195,5 +220,6 @@ def _timed(call: Callable[[], object]) -> float:
 ROWS = [
     Row("unchanged", "An answer that has not changed: 304 beside its 200", _unchanged),
     Row("deep", "A page of 50 by cursor, in lists of any length", _deep),
+    Row("turns", "A list of one, for one organisation or for two that take turns", _turns),
     Row("reads", "What tags, links and cursors cost, per request", _paid),
 ]

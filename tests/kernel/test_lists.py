@@ -306,7 +306,7 @@ async def test_a_deep_page_reads_no_more_rows_than_the_first(house: House, sort:
 async def touches(db: Db, **asked: Any) -> float:
     """How many rows of the table a page reads, or throws away."""
     place = THINGS.place(Query.model_validate(asked), db.keyring())
-    sql, arguments = prepare(place.statement, place.given)
+    sql, arguments = prepare(THINGS.statement(place.shape), place.given)
     (plan,) = await db.raw(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *arguments)
     return rows_of(plan[0][0]["Plan"])
 

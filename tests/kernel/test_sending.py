@@ -20,6 +20,7 @@ from hypothesis import given, settings, strategies as st
 from nexuscore.kernel.app import App, compose
 from nexuscore.kernel.http import Exchange, Public, Reply, Routes
 from nexuscore.kernel.http.answers import Schema
+from nexuscore.kernel.http.wire import Protocol
 from nexuscore.kernel.module import Module
 from nexuscore.kernel.settings import KernelSettings, load
 
@@ -352,7 +353,7 @@ async def test_a_caller_that_never_reads_is_cut(app: App, source: Source, capsys
 async def served(app: App) -> AsyncIterator[int]:
     """The app behind the real server, and its port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False)
+    config = uvicorn.Config(app, http=Protocol, lifespan="off", log_config=None, access_log=False)
     server = uvicorn.Server(config)
     server.capture_signals = nullcontext  # type: ignore[assignment,method-assign]  # pytest keeps its own
     serving = asyncio.create_task(server.serve([listener]))

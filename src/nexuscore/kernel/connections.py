@@ -48,9 +48,9 @@ class Terms:
     def opening(self) -> str:
         """What a transaction begins with. Through a pooler it has to say what a connection of ours knows by itself."""
         if not self.pooled:
-            return "BEGIN"
+            return "BEGIN READ WRITE"
         said = "".join(f"; SET LOCAL {name} = {value}" for name, value in self.patience.items())
-        return f"BEGIN; SET LOCAL ROLE {APP_ROLE}{said}"
+        return f"BEGIN READ WRITE; SET LOCAL ROLE {APP_ROLE}{said}"
 
 
 def terms(settings: "KernelSettings") -> Terms:
@@ -70,10 +70,15 @@ def terms(settings: "KernelSettings") -> Terms:
     )
 
 
-def options(terms: Terms, dsn: str) -> dict[str, Any]:
-    """What asyncpg is told for a connection of the app: in the closed role, in UTC, with bounded patience."""
+def options(terms: Terms, dsn: str, *, guarded: bool = False) -> dict[str, Any]:
+    """What asyncpg is told for a connection of the app: in the closed role, in UTC, with bounded patience.
+
+    A `guarded` one writes in transactions that say so, and not in between.
+    """
     known = {"application_name": "nexuscore", "timezone": "UTC"}  # a pooler lets these through
     own = {} if terms.pooled else {"role": APP_ROLE, **terms.patience}
+    if guarded and not terms.pooled:
+        own["default_transaction_read_only"] = "on"
     return {
         "timeout": terms.connect_timeout_s,
         "server_settings": {**known, **own},

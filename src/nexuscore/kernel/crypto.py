@@ -137,7 +137,8 @@ def hash_token(value: str) -> bytes:
 
 def same(a: bytes | str, b: bytes | str) -> bool:
     """Equality in a time that tells nothing about where the two differ."""
-    left, right = (part.encode() if isinstance(part, str) else part for part in (a, b))
+    left = a.encode() if isinstance(a, str) else a
+    right = b.encode() if isinstance(b, str) else b
     return hmac.compare_digest(left, right)
 
 

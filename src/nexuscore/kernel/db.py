@@ -3,7 +3,7 @@
 Nobody commits: `Database.transaction` opens the transaction a request or a job runs in, and ends it.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import perf_counter
@@ -26,9 +26,9 @@ from nexuscore.kernel.errors import (
     NotFoundError,
     ValidationError,
 )
-from nexuscore.kernel.paging import Listing, PageJson, PageQuery, as_page
+from nexuscore.kernel.paging import Listing, PageJson, PageQuery, as_page, as_unchanged
 from nexuscore.kernel.rowjson import as_array, shown
-from nexuscore.kernel.statements import prepare
+from nexuscore.kernel.statements import prepare, reads
 from nexuscore.kernel.tables import ACROSS_ROLE, APP_ROLE, Table
 
 T = TypeVar("T")
@@ -71,21 +71,26 @@ class Scope:
     @property
     def after_begin(self) -> str:
         """What follows a transaction's opening, in the same round trip; its role is the closed one by then."""
-        if self.across:
-            return f"; {self.sql}"
-        return f"; SET LOCAL nexus.org = '{self.org}'" if self.org else ""
+        return f"; {self.sql}" if self.across else f"; SET LOCAL nexus.org = '{self.org or ''}'"
 
 
 class Db:
-    """The statements of one transaction, counted for the request or job it belongs to."""
+    """The statements of one transaction, counted for the request or job it belongs to.
 
-    __slots__ = ("_after", "_tally", "connection", "keyring", "lagging", "scope")
+    With an `opening` it has not begun yet, and does with the first statement that is more than a plain read.
+    """
 
-    def __init__(self, connection: Connection, scope: Scope, keyring: Callable[[], Keyring]) -> None:
+    __slots__ = ("_after", "_tally", "connection", "keyring", "known", "lagging", "opening", "scope")
+
+    def __init__(
+        self, connection: Connection, scope: Scope, keyring: Callable[[], Keyring], *, opening: str | None = None
+    ) -> None:
         self.connection = connection
         self.scope = scope
+        self.opening = opening
         self._tally = sight.tally()
         self.keyring = keyring
+        self.known: frozenset[str] = frozenset()  # tags of pages the caller has, and need not be sent
         self.lagging = False  # a replica: what it reads may be older than what was forgotten
         self._after: list[Callable[[], object]] | None = None
 
@@ -93,6 +98,12 @@ class Db:
     def forgets(self) -> bool:
         """Whether something waits for the commit: until then what is cached may be older than what is read here."""
         return self._after is not None
+
+    async def begin(self) -> None:
+        """Begin the transaction now, if it has not: for what a plain read would not keep, like a lock."""
+        if self.opening is not None:
+            opening, self.opening = self.opening, None
+            await self.connection.execute(opening)
 
     def after_commit(self, act: Callable[[], object]) -> None:
         """Do it right after the commit, and not at all without one. It must neither wait nor fail."""
@@ -112,12 +123,7 @@ class Db:
     async def first(self, statement: TypedReturnsRows[*Ts], /, **given: Any) -> Any: ...
     async def first(self, statement: Executable, /, **given: Any) -> Any:
         """The first row, or None."""
-        sql, arguments = prepare(statement, given)
-        started = perf_counter()
-        try:
-            return await self.connection.fetchrow(sql, *arguments)
-        finally:
-            sight.query(self._tally, sql, perf_counter() - started)
+        return await self._ask(self.connection.fetchrow, *prepare(statement, given))
 
     @overload
     async def one(self, statement: TypedReturnsRows[M], /, **given: Any) -> M: ...
@@ -125,7 +131,7 @@ class Db:
     async def one(self, statement: TypedReturnsRows[*Ts], /, **given: Any) -> Any: ...
     async def one(self, statement: Any, /, **given: Any) -> Any:
         """The row; `NotFoundError` when there is none, which is what another tenant's id gives."""
-        row = await self.first(statement, **given)
+        row = await self._ask(self.connection.fetchrow, *prepare(statement, given))
         if row is None:
             raise NotFoundError
         return row
@@ -136,59 +142,51 @@ class Db:
     async def all(self, statement: TypedReturnsRows[*Ts], /, **given: Any) -> list[Any]: ...
     async def all(self, statement: Any, /, **given: Any) -> list[Any]:
         """Every row. For what may grow without bound, use `page`."""
-        sql, arguments = prepare(statement, given)
-        started = perf_counter()
-        try:
-            return cast(list[Any], await self.connection.fetch(sql, *arguments))
-        finally:
-            sight.query(self._tally, sql, perf_counter() - started)
+        return cast(list[Any], await self._ask(self.connection.fetch, *prepare(statement, given)))
 
     async def value(self, statement: TypedReturnsRows[T], /, **given: Any) -> T:
         """The first column of the first row; None when there is no row."""
-        sql, arguments = prepare(statement, given)
-        started = perf_counter()
-        try:
-            return cast(T, await self.connection.fetchval(sql, *arguments))
-        finally:
-            sight.query(self._tally, sql, perf_counter() - started)
+        return cast(T, await self._ask(self.connection.fetchval, *prepare(statement, given)))
 
     async def execute(self, statement: Executable, /, **given: Any) -> int:
         """Run it; the number of rows it touched."""
-        sql, arguments = prepare(statement, given)
-        started = perf_counter()
-        try:
-            status = await self.connection.execute(sql, *arguments)
-        finally:
-            sight.query(self._tally, sql, perf_counter() - started)
-        count = status.rpartition(" ")[2]
+        count = (await self._ask(self.connection.execute, *prepare(statement, given))).rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
     async def json(self, statement: Select[Any], /, **given: Any) -> Json:
         """Every row as one JSON array, built by PostgreSQL."""
-        sql, arguments = prepare(statement, given, wrap=_as_array)
-        started = perf_counter()
-        try:
-            return Json((await self.connection.fetchval(sql, *arguments)).encode())
-        finally:
-            sight.query(self._tally, sql, perf_counter() - started)
+        return Json((await self._ask(self.connection.fetchval, *prepare(statement, given, wrap=_as_array))).encode())
 
     async def page(self, listing: Listing, query: PageQuery, /, **given: Any) -> PageJson:
         """One page of a list, as it is answered. `given` are the values of its select's own parameters."""
         keyring = self.keyring()
         place = listing.place(query, keyring)
-        return as_page(await self.one(place.statement, **place.given, **given), query, place, keyring)
+        if self.known:
+            hashed = listing.statement(place.shape._replace(hashed=True))
+            row = await self.one(hashed, **place.given, **given)
+            unchanged = as_unchanged(row, query, place, keyring, self.known)
+            if unchanged is not None:
+                return unchanged
+        row = await self.one(listing.statement(place.shape), **place.given, **given)
+        return as_page(row, query, place, keyring)
 
     async def raw(self, sql: str, *arguments: Any) -> list[Row]:
         """A statement as text, for what SQLAlchemy cannot say. Never built from input."""
+        return cast(list[Row], await self._ask(self.connection.fetch, sql, arguments))
+
+    async def _ask(self, ask: Callable[..., Awaitable[Any]], sql: str, arguments: Sequence[Any]) -> Any:
+        if self.opening is not None and not reads(sql):
+            await self.begin()
         started = perf_counter()
         try:
-            return await self.connection.fetch(sql, *arguments)
+            return await ask(sql, *arguments)
         finally:
             sight.query(self._tally, sql, perf_counter() - started)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """A part of the transaction that may fail by itself: catch its error outside the block."""
+        await self.begin()
         await self.connection.execute("SAVEPOINT part")
         try:
             yield
@@ -199,6 +197,7 @@ class Db:
 
     async def enter(self, scope: Scope) -> None:
         """Change what the rest of this transaction sees."""
+        await self.begin()
         await self.connection.execute(scope.sql)
         self.scope = scope
 

@@ -67,6 +67,11 @@ class Limit:
         first, *others = self.quotas
         return ((self.name, first), *((f"{self.name}-{each.seconds}s", each) for each in others))
 
+    @cached_property
+    def counted(self) -> tuple[tuple[str, Quota], ...]:
+        """The quotas with what the name of each one's count begins with."""
+        return tuple((f"{self.name}:{quota.seconds}:", quota) for quota in self.quotas)
+
 
 def read_rate(rate: str) -> tuple[Quota, ...]:
     """The quotas a text like "1000/h + 100/min" names."""
@@ -169,9 +174,8 @@ class Limits:
         return self._take_here([each for each in asked if each.limit.fail == "local"])
 
     def _take_here(self, asked: Sequence[Asked]) -> Verdict:
-        now = clock.seconds()
-        wanted = [(quota, f"{limit.name}:{quota.seconds}:{whom}") for limit, whom in asked for quota in limit.quotas]
-        admitted, found = self._memory.take(wanted, now)
+        wanted = [(quota, place + whom) for limit, whom in asked for place, quota in limit.counted]
+        admitted, found = self._memory.take(wanted, clock.seconds())
         return _verdict(admitted, asked, found)
 
 

@@ -7,7 +7,10 @@ A module counts its own things with `counter`, `gauge` and `histogram`, made at 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
+from typing import Any
 
 from prometheus_client import (
     CollectorRegistry,
@@ -19,6 +22,9 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 registry = CollectorRegistry()  # of this process
 shared = CollectorRegistry()  # of the installation, asked for by whoever is asked for them
@@ -29,6 +35,8 @@ GCCollector(registry=registry)
 MEDIA = "text/plain; version=0.0.4; charset=utf-8"
 _REQUEST_SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _JOB_SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 1800)
+_BUCKETS = (*map(floatToGoString, _REQUEST_SECONDS), "+Inf")
+_CLASSES = ("0xx", "1xx", "2xx", "3xx", "4xx", "5xx")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -47,22 +55,12 @@ def histogram(name: str, meaning: str, labels: Sequence[str] = (), *, buckets: S
     return Histogram(name, meaning, labels, buckets=buckets, registry=registry)
 
 
-_requests = counter("nexus_http_requests", "Requests answered.", ["method", "route", "status"])
-_durations = histogram(
-    "nexus_http_request_duration_seconds",
-    "Time from the first byte in to the last byte out.",
-    ["method", "route", "status"],
-    buckets=_REQUEST_SECONDS,
-)
 _shed = counter("nexus_http_shed", "Requests told to come back, for want of a place.", ["priority"])
 _in_flight = gauge("nexus_http_requests_in_flight", "Requests being answered now.")
 _errors = counter("nexus_http_errors", "Requests answered with an error, by its code.", ["code"])
 _notices = counter("nexus_http_notices", "Requests worth a warning: slow, many_queries, too_many_queries.", ["notice"])
-_queries = counter("nexus_db_queries", "Statements sent to the database by requests and jobs.")
-_query_seconds = counter("nexus_db_query_seconds", "Time spent waiting for their answers.")
 _pool = gauge("nexus_db_pool_connections", "Connections of the pool, by state: used or idle.", ["state"])
 _pool_limit = gauge("nexus_db_pool_limit", "Connections the pool may hold.")
-_pool_wait = counter("nexus_db_pool_wait_seconds", "Time spent waiting for a connection of the pool.")
 _limited = counter("nexus_http_limited", "Requests refused by a limit, by its name.", ["policy"])
 _cache = counter("nexus_cache_lookups", "Looks into the cache: hit or miss.", ["outcome"])
 _outside = counter("nexus_outside_calls", "Calls to others' servers: answered or failed.", ["to", "outcome"])
@@ -81,33 +79,67 @@ _dead = Gauge("nexus_jobs_dead", "Jobs that failed their last try and wait for a
 _lag = Gauge("nexus_job_lag_seconds", "How long the longest waiting due job has waited.", registry=shared)
 
 _hits, _misses = _cache.labels("hit"), _cache.labels("miss")
-_request_labels: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 _job_labels: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
 _event_labels: dict[str, Counter] = {}
 
 
-class Flow:
-    """What is under way in this process now. Plain numbers, since every request changes one twice."""
+_KIND = ("method", "route", "status")
+_FLOW = (
+    ("nexus_http_requests", "counter", _KIND, "Requests answered."),
+    (
+        "nexus_http_request_duration_seconds",
+        "histogram",
+        _KIND,
+        "Time from the first byte in to the last byte out.",
+    ),
+    ("nexus_db_queries", "counter", (), "Statements sent to the database by requests and jobs."),
+    ("nexus_db_query_seconds", "counter", (), "Time spent waiting for their answers."),
+    ("nexus_db_pool_wait_seconds", "counter", (), "Time spent waiting for a connection of the pool."),
+)
+_FAMILIES: dict[str, Any] = {"counter": CounterMetricFamily, "histogram": HistogramMetricFamily}
+
+
+class Flow(Collector):
+    """What every request touches, in plain numbers: Prometheus' own take a lock for each."""
 
     def __init__(self) -> None:
-        self.requests = 0
+        self.requests = 0  # under way now
         self.jobs = 0
+        self.queries = 0
+        self.query_seconds = 0.0
+        self.waited = 0.0
+        self._counts: dict[tuple[str, str, str], list[int]] = {}  # of the requests in each bucket of time
+        self._seconds: dict[tuple[str, str, str], float] = {}
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count an answered request."""
+        kind = (method if method in _METHODS else "other", route or "unmatched", _CLASSES[status // 100])
+        if kind not in self._counts:
+            self._counts[kind], self._seconds[kind] = [0] * (len(_REQUEST_SECONDS) + 1), 0.0
+        self._counts[kind][bisect_left(_REQUEST_SECONDS, seconds)] += 1
+        self._seconds[kind] += seconds
+
+    def collect(self) -> Iterable[Metric]:
+        """The figures as they stand."""
+        families: list[Any] = [_FAMILIES[kind](name, meaning, labels=labels) for name, kind, labels, meaning in _FLOW]
+        requests, durations, *sums = families
+        for kind, counts in list(self._counts.items()):
+            requests.add_metric(kind, sum(counts))
+            durations.add_metric(kind, list(zip(_BUCKETS, accumulate(counts), strict=True)), self._seconds[kind])
+        for family, value in zip(sums, (self.queries, self.query_seconds, self.waited), strict=True):
+            family.add_metric((), value)
+        return families
 
 
 flow = Flow()
+registry.register(flow)
 _in_flight.set_function(lambda: flow.requests)
 _jobs_running.set_function(lambda: flow.jobs)
 
 
 def observe_request(method: str, route: str, status: int, seconds: float) -> None:
     """Count an answered request. `route` is the template ("/notes/{id}"), "" when none matched."""
-    key = (method, route, status // 100)
-    bound = _request_labels.get(key)
-    if bound is None:
-        labels = (method if method in _METHODS else "other", route or "unmatched", f"{status // 100}xx")
-        bound = _request_labels[key] = (_requests.labels(*labels), _durations.labels(*labels))
-    bound[0].inc()
-    bound[1].observe(seconds)
+    flow.answered(method, route, status, seconds)
 
 
 def count_error(code: str) -> None:
@@ -128,13 +160,13 @@ def count_limited(policies: Iterable[str]) -> None:
 
 def observe_queries(count: int, seconds: float) -> None:
     """Count statements sent to the database and the time they took together."""
-    _queries.inc(count)
-    _query_seconds.inc(seconds)
+    flow.queries += count
+    flow.query_seconds += seconds
 
 
 def waited_for_connection(seconds: float) -> None:
     """Add the wait for a connection."""
-    _pool_wait.inc(seconds)
+    flow.waited += seconds
 
 
 def watch_pool(sizes: Callable[[], tuple[int, int, int]]) -> None:
@@ -235,4 +267,7 @@ def known() -> list[tuple[str, str, tuple[str, ...], str]]:
             if isinstance(collector, Counter | Gauge | Histogram):
                 name = collector._name + ("_total" if isinstance(collector, Counter) else "")
                 found.append((name, kind, tuple(collector._labelnames), collector._documentation))
+    found += [
+        (f"{name}_total" if kind == "counter" else name, kind, labels, text) for name, kind, labels, text in _FLOW
+    ]
     return sorted(found)

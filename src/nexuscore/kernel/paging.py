@@ -15,11 +15,11 @@
 PostgreSQL builds the JSON; the page passes through as bytes. A statement is made once for each shape of a query.
 """
 
-import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -33,7 +33,7 @@ from nexuscore.kernel.crypto import Keyring
 from nexuscore.kernel.errors import Fault, ValidationError
 from nexuscore.kernel.filters import Filter, holding
 from nexuscore.kernel.keyset import Key
-from nexuscore.kernel.rowjson import Json, as_array, shown
+from nexuscore.kernel.rowjson import Json, as_array, hash_of, shown
 
 T = TypeVar("T")
 MAX_LIMIT = 100
@@ -81,11 +81,22 @@ class PageQuery(BaseModel):
         return self.model_copy(update={"fields": None})
 
 
+def is_page(answer: Any) -> bool:
+    """Whether what an operation answers is a page of a list."""
+    return isinstance(answer, type) and issubclass(answer, Page)
+
+
 class PageJson(Json):
-    """A page as it is answered, and where it stands. `cut` says that it holds only the fields that were asked for."""
+    """A page as it is answered, and where it stands. `cut` says that it holds only the fields that were asked for.
+
+    Its `tag` tells it from every other content of this page, and is known without the rows. So one that is `unchanged`
+    for a caller who has it has none.
+    """
 
     info: dict[str, Any]
     cut: bool = False
+    tag: str
+    unchanged: bool = False
 
 
 class Shape(NamedTuple):
@@ -98,13 +109,14 @@ class Shape(NamedTuple):
     nulls: tuple[bool, ...] | None = None  # which values of the cursor's place are empty; None without a cursor
     skips: bool = False
     counted: bool = False
+    hashed: bool = False  # the rows' hash in place of the rows
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A page that was asked for: its statement, the values it takes, and what its cursors are good for."""
+    """A page that was asked for: what its statement is made of, the values it takes, what its cursors are good for."""
 
-    statement: Select[Any]
+    shape: Shape
     given: dict[str, Any]
     about: bytes
     cut: bool
@@ -219,7 +231,7 @@ class Listing:
             given["skip"] = query.offset
         shown, cut = self._shown(query.fields)
         shape = Shape(sort, used, looks, shown, nulls, query.offset > 0, query.total)
-        return Place(self.statement(shape), given, about, cut)
+        return Place(shape, given, about, cut)
 
     def _shown(self, fields: str | None) -> tuple[tuple[str, ...] | None, bool]:
         """The columns that have the wanted fields, and whether that is all there is to cut."""
@@ -240,7 +252,7 @@ class Listing:
     def mark(self) -> bytes:
         """What tells this list from others, in every process of this and the next release."""
         text = f"{self.by} {self.rows.whereclause}"
-        return hashlib.sha256(text.encode()).digest()[:8]
+        return sha256(text.encode()).digest()[:8]
 
     def statement(self, shape: Shape) -> Select[Any]:
         """The statement of a shape; those asked for last are kept."""
@@ -272,8 +284,9 @@ class Listing:
         ends = array([cast(found.c[f"_key{number}"], Text) for number in range(len(keys))])
         last = select(ends).select_from(found).offset(bindparam("last")).limit(1).scalar_subquery()
         total = select(func.count()).select_from(rows.subquery()).scalar_subquery()
+        data = as_array(page)
         return select(
-            as_array(page).label("data"),
+            (hash_of(data) if shape.hashed else data).label("data"),
             select(func.count()).select_from(found).scalar_subquery().label("number"),
             last.label("last"),
             (total if shape.counted else null()).label("total"),
@@ -316,21 +329,40 @@ def _nullable(column: Any) -> bool:
 
 def as_page(row: Any, query: PageQuery, place: Place, keyring: Keyring) -> PageJson:
     """The body of a page: the array as PostgreSQL built it, and where it stands."""
+    return page_of(row.data.encode(), cut=place.cut, **_info(row, query, place, keyring))
+
+
+def as_unchanged(row: Any, query: PageQuery, place: Place, keyring: Keyring, known: Container[str]) -> PageJson | None:
+    """The page without its rows, when its tag is `known`; the row has their hash."""
+    info = _info(row, query, place, keyring)
+    tag = _tag(row.data, to_json(info))
+    if tag not in known:
+        return None
+    page = page_of(b"[]", cut=place.cut, **info)
+    page.tag, page.unchanged = tag, True
+    return page
+
+
+def _info(row: Any, query: PageQuery, place: Place, keyring: Keyring) -> dict[str, Any]:
     has_next = row.number > query.limit
-    return page_of(
-        row.data.encode(),
-        cut=place.cut,
-        limit=query.limit,
-        offset=query.offset,
-        total=row.total,
-        has_next=has_next,
-        has_prev=row.has_prev,
-        next_cursor=cursors.write(keyring, place.about, row.last) if has_next else None,
-    )
+    return {
+        "limit": query.limit,
+        "offset": query.offset,
+        "total": row.total,
+        "has_next": has_next,
+        "has_prev": row.has_prev,
+        "next_cursor": cursors.write(keyring, place.about, row.last) if has_next else None,
+    }
 
 
 def page_of(data: bytes, *, cut: bool = False, **info: Any) -> PageJson:
     """A page from a JSON array and what `PageInfo` says of it."""
-    page = PageJson(b'{"data":%s,"page":%s}' % (data, to_json(info)))
-    page.info, page.cut = info, cut
+    told = to_json(info)
+    page = PageJson(b'{"data":%s,"page":%s}' % (data, told))
+    page.info, page.cut, page.tag = info, cut, _tag(sha256(data).hexdigest(), told)
     return page
+
+
+def _tag(rows: str, info: bytes) -> str:
+    """The entity tag of a page, from the hash of its rows."""
+    return f'"{sha256(rows.encode() + info).hexdigest()[:24]}"'

@@ -16,6 +16,7 @@ import uvicorn
 
 from nexuscore.kernel import log, migrate, postgres
 from nexuscore.kernel.errors import ConfigurationError
+from nexuscore.kernel.http.wire import Protocol
 from nexuscore.kernel.module import Greeting
 from nexuscore.kernel.presence import present
 from nexuscore.kernel.queue import run_workers
@@ -135,6 +136,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=Protocol,
                 lifespan="off",
                 access_log=False,
                 log_config=None,

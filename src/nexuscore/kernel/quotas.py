@@ -8,6 +8,7 @@ as a whole when its latest hit has left the window, so there is never one too ma
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from nexuscore.kernel.redis import Script
@@ -17,14 +18,14 @@ MOST_KEYS = 100_000
 MICROSECONDS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Quota:
     """At most `most` in any `seconds`."""
 
     most: int
     seconds: int
 
-    @property
+    @cached_property
     def grain(self) -> float:
         """How long a run of hits may be."""
         return 0.0 if self.most <= RUNS else self.seconds / RUNS
@@ -56,10 +57,10 @@ class Memory:
 
     def take(self, wanted: Sequence[tuple[Quota, str]], now: float) -> tuple[bool, list[Standing]]:
         """Count one against each quota under its key, or against none when one is used up."""
-        logs = [self._log(key, quota, now) for quota, key in wanted]
-        admitted = all(log.total < quota.most for log, (quota, _) in zip(logs, wanted, strict=True))
+        logs = [(self._log(key, quota, now), quota) for quota, key in wanted]
+        admitted = not [log for log, quota in logs if log.total >= quota.most]
         standings = []
-        for log, (quota, _) in zip(logs, wanted, strict=True):
+        for log, quota in logs:
             if admitted:
                 _add(log, quota, now)
             waits = log.runs[0][1] + quota.seconds - now if log.runs else 0.0

@@ -18,6 +18,11 @@ def as_array(rows: Subquery) -> ColumnElement[Any]:
     return cast(func.coalesce(func.json_agg(whole), literal_column("'[]'::json")), Text)
 
 
+def hash_of(array: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The SHA-256 of that text in hexadecimal digits."""
+    return func.encode(func.sha256(func.convert_to(array, literal_column("'UTF8'"))), literal_column("'hex'"))
+
+
 def shown(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """The column as it is answered: a time ends in Z, where PostgreSQL would write +00:00; a decimal is text, exact."""
     if type(column.type) is Numeric:

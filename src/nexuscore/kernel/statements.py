@@ -4,8 +4,10 @@ A statement built at import is compiled on its first use and found again by iden
 built per call is found by its structure, which costs 100-200 µs more: keep them at module level.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -21,6 +23,13 @@ _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leav
 _LIVE = with_loader_criteria(SoftDeleted, lambda row: row.is_deleted.is_(False), include_aliases=True)
 _GONE = with_loader_criteria(SoftDeleted, lambda row: row.is_deleted.is_(True), include_aliases=True)
 _STRUCTURES = 500
+
+_READS = re.compile(r"\s*(?:SELECT|WITH)\b", re.IGNORECASE)
+_MORE = re.compile(
+    r"\b(?:INSERT|UPDATE|DELETE|MERGE|INTO|FOR\s+(?:NO\s+KEY\s+)?(?:UPDATE|SHARE)|FOR\s+KEY\s+SHARE"
+    r"|nextval|setval|set_config|pg_\w*(?:lock|notify|export|current_xact|current_snapshot)\w*)\b",
+    re.IGNORECASE,
+)
 
 Keys = tuple[object, ...]  # the names given, and how the statement was wrapped
 Wrap = Callable[[Any], Any]
@@ -88,6 +97,12 @@ def prepare(statement: Executable, given: Mapping[str, Any], *, wrap: Wrap | Non
         if prepared is not None:
             return prepared.sql, prepared.arguments(given)
     return _find_or_compile(statement, keys, given, wrap)
+
+
+@lru_cache(maxsize=4096)
+def reads(sql: str) -> bool:
+    """Whether a statement plainly reads: it changes nothing, locks nothing, and leaves nothing to the next one."""
+    return _READS.match(sql) is not None and _MORE.search(sql) is None
 
 
 def _find_or_compile(statement: Any, keys: Keys, given: Mapping[str, Any], wrap: Wrap | None) -> tuple[str, list[Any]]:

@@ -21,7 +21,7 @@ import hashlib
 import re
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -239,6 +239,10 @@ class RolledBack(Database):
             db.committed()
         finally:
             self._busy.release()
+
+    def reading(self, scope: Scope) -> AbstractAsyncContextManager[Db]:
+        """The same."""
+        return self.transaction(scope)
 
 
 class Databases:

@@ -7,14 +7,14 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from math import ceil
+from typing import NamedTuple
 
 LATEST = 100  # requests in the short window
 MINUTES = 5  # of a bucket
 KEPT = 12  # buckets: the last hour
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """One answered request."""
 
     at: float  # seconds since 1970

@@ -18,6 +18,7 @@ from nexuscore.kernel.http.parameters import Parameters
 from nexuscore.kernel.http.routes import Operation
 from nexuscore.kernel.http.shape import Shape
 from nexuscore.kernel.http.versions import Variant, Version, variant
+from nexuscore.kernel.paging import is_page
 
 _KEPT = 2048  # contracts; the default app has some 400
 
@@ -60,6 +61,7 @@ class Contract(APIRoute):
         self._read_body = body_reader(self)
         self._reads = operation.method == "GET"
         self._fields = Fields.of(operation.answer) if self._reads else None
+        self._pages = self._reads and self._was is None and is_page(declared.answer)
         self._takes_fields = "fields" in self._in_query.names  # itself, as lists do
 
 

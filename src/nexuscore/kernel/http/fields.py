@@ -11,7 +11,7 @@ from pydantic_core import from_json, to_json
 from nexuscore.kernel.db import Row
 from nexuscore.kernel.errors import Fault, ValidationError
 from nexuscore.kernel.http.routes import Operation
-from nexuscore.kernel.paging import Page, PageJson, PageQuery
+from nexuscore.kernel.paging import PageJson, PageQuery, is_page
 
 NAME = "fields"
 PARAMETER = {
@@ -45,7 +45,7 @@ class Fields:
     """What the answers of one operation have, and the selections that were asked for so far."""
 
     def __init__(self, answer: Any) -> None:
-        self._is_page = isinstance(answer, type) and issubclass(answer, Page)
+        self._is_page = is_page(answer)
         self._item = answer.model_fields["data"].annotation if self._is_page else answer
         self._known: dict[str, Selection] = {}
 

@@ -1,7 +1,6 @@
 """The limits of one operation: who is counted, what the answer's headers say, what the documentation says of it."""
 
-from collections.abc import Sequence
-from math import ceil
+from math import ceil, inf
 from typing import TYPE_CHECKING, Any
 
 from nexuscore.kernel import clock, metrics
@@ -70,36 +69,41 @@ class Limiting:
         self._own = tuple(limit for limit in held if limit is not None)
         self._known, self._unknown = [self._with(each) for each in _everybodys(operation) or (None, None)]
 
-    def _with(self, common: Limit | None) -> tuple[Limit, ...]:
+    def _with(self, common: Limit | None) -> tuple[tuple[Limit, ...], bytes]:
+        """The limits, and what the answer's headers say of them."""
         held = None if common is None else self._app.limits.of(common)
-        return self._own if held is None else (held, *self._own)
+        limits = self._own if held is None else (held, *self._own)
+        return limits, ", ".join([limit.policy for limit in limits]).encode()
 
     async def take(self, exchange: Exchange, identity: Identity) -> None:
         """Count the request, and leave on the exchange what its answer says of that. 429 when it is one too many."""
-        limits = self._known if identity.actor.known else self._unknown
+        limits, policy = self._known if identity.actor.known else self._unknown
         if not limits or exchange.counted:
             return
         exchange.counted = True
         verdict = await self._app.limits.take([Asked(limit, whom(limit, identity, exchange.ip)) for limit in limits])
         if verdict.standings:
-            exchange.also += headers(limits, verdict)
+            exchange.also += headers(verdict, policy)
         if not verdict.admitted:
             _note_proxy(exchange)
             metrics.count_limited({limit.name for limit, _, _, standing in verdict.standings if standing.left <= 0})
             raise verdict.refused()
 
 
-def headers(limits: Sequence[Limit], verdict: Verdict) -> Headers:
+def headers(verdict: Verdict, policy: bytes) -> Headers:
     """How things stand, for the caller."""
-    tightest = min(verdict.standings, key=lambda each: each[3].left)
-    parts = [
-        f'"{label}";r={max(0, standing.left)};t={ceil(standing.seconds)}' for _, label, _, standing in verdict.standings
-    ]
+    parts = []
+    least, tightest = inf, verdict.standings[0]
+    for each in verdict.standings:
+        left, seconds = each[3]
+        parts.append(f'"{each[1]}";r={max(0, left)};t={ceil(seconds)}')
+        if left < least:
+            least, tightest = left, each
     return [
         (b"ratelimit", ", ".join(parts).encode()),
-        (b"ratelimit-policy", ", ".join([limit.policy for limit in limits]).encode()),
+        (b"ratelimit-policy", policy),
         (b"x-ratelimit-limit", b"%d" % tightest[2].most),
-        (b"x-ratelimit-remaining", b"%d" % max(0, tightest[3].left)),
+        (b"x-ratelimit-remaining", b"%d" % max(0, least)),
         (b"x-ratelimit-reset", b"%d" % ceil(clock.seconds() + tightest[3].seconds)),
     ]
 

@@ -3,6 +3,7 @@
 FastAPI reads the declaration (parameters, body, documentation); the run itself is this file.
 """
 
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
 from fastapi.dependencies.utils import request_params_to_args
@@ -11,7 +12,7 @@ from starlette.datastructures import Headers
 from nexuscore.kernel import clock
 from nexuscore.kernel.access import Actor, PermissionDenied, require, require_account, require_fresh
 from nexuscore.kernel.ctx import Ctx, RowCtx
-from nexuscore.kernel.db import Json, Row, Scope
+from nexuscore.kernel.db import Db, Json, Row, Scope
 from nexuscore.kernel.errors import (
     AuthenticationError,
     AuthorizationError,
@@ -72,31 +73,40 @@ class CtxRoute(Contract):
 
     async def _transact(self, exchange: Exchange, identity: Identity, arguments: dict[str, Any]) -> Reply | NexusError:
         """What the verb does, in one transaction; a read that the replica cannot answer is asked of the primary."""
+        database, scope = self.nexus.database, Scope(identity.org)
+        if not self._reads:
+            return await self._in(database.transaction(scope), exchange, identity, arguments)
         if not self.declared.replica:
-            return await self._in_one(exchange, identity, arguments)
+            return await self._in(database.reading(scope), exchange, identity, arguments)
         try:
-            return await self._in_one(exchange, identity, dict(arguments), replica=True)
+            return await self._in(database.transaction(scope, replica=True), exchange, identity, dict(arguments))
         except Exception as error:
-            if not self.nexus.database.lost_replica(error):
+            if not database.lost_replica(error):
                 raise
-        return await self._in_one(exchange, identity, arguments)
+        return await self._in(database.reading(scope), exchange, identity, arguments)
 
-    async def _in_one(
-        self, exchange: Exchange, identity: Identity, arguments: dict[str, Any], *, replica: bool = False
+    async def _in(
+        self,
+        opened: AbstractAsyncContextManager[Db],
+        exchange: Exchange,
+        identity: Identity,
+        arguments: dict[str, Any],
     ) -> Reply | NexusError:
         app = self.nexus
-        async with app.database.transaction(Scope(identity.org), replica=replica) as db:
+        async with opened as db:
+            if self._pages:
+                db.known = conditional.known_to(exchange)
             ctx = Ctx(app, db, identity.org, identity.actor, clock.now(), exchange.locale, exchange.request_id)
             return await self._once(ctx, exchange, arguments)
 
     async def _identify(self, exchange: Exchange) -> Identity:
         """Who asks. What everybody may do is not refused for a token that is over: that is how one gets a new one."""
-        nobody = Identity(Actor(ip=exchange.ip, agent=exchange.headers.get("user-agent")))
         if self.declared.unidentified:
-            return nobody
+            return _nobody(exchange)
         try:
             return await self.nexus.authenticator.identify(self.nexus, exchange)
         except NexusError as error:
+            nobody = _nobody(exchange)
             if isinstance(error, AuthenticationError) and isinstance(self.admission, Public):
                 return nobody
             await self._limiting.take(exchange, nobody)
@@ -181,6 +191,8 @@ class CtxRoute(Contract):
         reply = self._encoded(exchange, result)
         if isinstance(result, PageJson):
             reply.headers.append(page_links(exchange, result.info))
+            if self._pages:
+                reply.headers.append((b"etag", result.tag.encode()))
         if not self._reads:
             row = result if isinstance(result, Row) else None
         changed = row.get("updated_at") if isinstance(row, Row) else None
@@ -306,3 +318,7 @@ class CtxRoute(Contract):
         except (NexusError, KeyError):
             return False
         return True
+
+
+def _nobody(exchange: Exchange) -> Identity:
+    return Identity(Actor(ip=exchange.ip, agent=exchange.headers.get("user-agent")))

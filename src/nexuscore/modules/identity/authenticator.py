@@ -6,6 +6,7 @@ A request pays for a signature and a look into memory; the database is asked whe
 from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
+from math import inf
 from typing import Literal
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from nexuscore.kernel.http.auth import ORG_HEADER, Authenticator, Identity, pars
 from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.modules.identity import api_keys, cookies, sessions, tokens
 from nexuscore.modules.identity.errors import CsrfFailed, InvalidToken
-from nexuscore.modules.identity.memory import KeyState, SessionState, memory
+from nexuscore.modules.identity.memory import KeyState, Known, SessionState, memory
 from nexuscore.modules.identity.roles import permissions_of
 from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.slots import Grants, Memberships
@@ -152,13 +153,30 @@ async def _placed(app: App, state: SessionState) -> SessionState:
 
 
 async def _identity(app: App, exchange: Exchange, state: SessionState) -> Identity:
+    """Who a session stands for here; as a moment ago, while nothing of what that was made of has changed."""
+    here, named = memory(app), _named_org(exchange)
+    place = (state.id, named)
+    known = here.identities.get(place)
+    if known is not None and known.state is state and clock.seconds() < known.until:
+        actor, org = known.identity.actor, known.identity.org
+        grants = None if org is None else here.grants.get((state.user_id, org))
+        if grants is known.grants and actor.ip == exchange.ip and actor.agent == exchange.headers.get("user-agent"):
+            return known.identity
+    identity = await _made(app, exchange, state, named)
+    if identity.org is not None or state.org is None:  # else they may become a member again at any moment
+        grants = None if identity.org is None else here.grants.get((state.user_id, identity.org))
+        until = (state.authenticated_at + _sudo(app)).timestamp() if identity.actor.fresh else inf
+        here.identities.keep(place, Known(identity, state, grants, until))
+    return identity
+
+
+async def _made(app: App, exchange: Exchange, state: SessionState, named: UUID | None) -> Identity:
     facts: dict[str, object] = {}
     role = state.platform_role
     if role == "admin" and state.factors < 2 and app.settings[IdentitySettings].require_second_factor_for_admins:
         role = "user"
         facts["second_factor_missing"] = True
     org, permissions = state.org, permissions_of(app, role)
-    named = _named_org(exchange)
     if named is not None:
         org = named
     if org is not None:
@@ -170,18 +188,21 @@ async def _identity(app: App, exchange: Exchange, state: SessionState) -> Identi
             raise NotFoundError
         else:
             org = None
-    fresh = clock.now() - state.authenticated_at < timedelta(minutes=app.settings[IdentitySettings].sudo_minutes)
     actor = Actor(
         "user",
         state.user_id,
         permissions,
         session=state.id,
-        fresh=fresh,
+        fresh=clock.now() - state.authenticated_at < _sudo(app),
         ip=exchange.ip,
         agent=exchange.headers.get("user-agent"),
         facts=facts,
     )
     return Identity(actor, org, state.locale, state.time_zone)
+
+
+def _sudo(app: App) -> timedelta:
+    return timedelta(minutes=app.settings[IdentitySettings].sudo_minutes)
 
 
 @lru_cache(maxsize=1024)

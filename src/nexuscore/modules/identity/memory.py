@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 from nexuscore.kernel import clock
 from nexuscore.kernel.app import App
+from nexuscore.kernel.http.auth import Identity
 from nexuscore.modules.identity.settings import IdentitySettings
 from nexuscore.modules.identity.slots import Grants
 
@@ -88,6 +89,16 @@ class Claims:
     expires: float
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Who asked a moment ago, and what that was made of: it holds as long as these do."""
+
+    identity: Identity
+    state: SessionState
+    grants: Grants | Literal[False] | None
+    until: float  # seconds since 1970: from then on it is another identity
+
+
 @dataclass(slots=True)
 class Memory:
     """One app's. Tokens are found by their whole hash, never by a part of them."""
@@ -98,6 +109,7 @@ class Memory:
     cookies: ShortMemory[bytes, UUID] = field(init=False)
     keys: ShortMemory[bytes, KeyState] = field(init=False)
     grants: ShortMemory[tuple[UUID, UUID], Grants | Literal[False]] = field(init=False)
+    identities: ShortMemory[tuple[UUID, UUID | None], Known] = field(init=False)
 
     def __post_init__(self) -> None:
         self.tokens = ShortMemory(60)
@@ -105,6 +117,7 @@ class Memory:
         self.cookies = ShortMemory(60)
         self.keys = ShortMemory(self.seconds)
         self.grants = ShortMemory(self.seconds)
+        self.identities = ShortMemory(self.seconds)
 
 
 _memories: WeakKeyDictionary[App, Memory] = WeakKeyDictionary()
