@@ -313,9 +313,9 @@ async def test_what_is_said_in_several_lines_is_said(alice: Client) -> None:
         assert answer.status_code == 304
     changed = await alice.patch(path, {"title": "Bread"}, headers=[("if-match", '"a"'), ("if-match", tag)])
     assert changed.status_code == 200
-    lines = [("accept-encoding", "br;q=0.1"), ("accept-encoding", "gzip"), ("accept-encoding", "zstd;q=0")]
-    lines += [("x-request-id", "first"), ("x-request-id", "second")]
-    answer = await alice.get(path, headers=lines)
+    sent = [("accept-encoding", "br;q=0.1"), ("accept-encoding", "gzip"), ("accept-encoding", "zstd;q=0")]
+    sent += [("x-request-id", "first"), ("x-request-id", "second")]
+    answer = await alice.get(path, headers=sent)
     assert (answer.headers["content-encoding"], answer.headers["x-request-id"]) == ("gzip", "first")
     languages = [("accept-language", "fr"), ("accept-language", "pl;q=0.5"), ("accept-language", "he;q=0.9")]
     refused = await alice.http.get("/api/v1/notes/x", headers=languages)
