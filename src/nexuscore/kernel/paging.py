@@ -161,7 +161,10 @@ class Listing:
                     None,
                     max_length=200,
                     description=f"Sorted by these, `-` for downwards: {', '.join(f'`{name}`' for name in self.sorts)}.",
-                    json_schema_extra={"pattern": f"^-?({names})(,-?({names}))*$"},
+                    json_schema_extra={
+                        "pattern": f"^-?({names})(,-?({names}))*$",
+                        "examples": [f"-{name}" for name in [*self.sorts][-1:]],
+                    },
                 ),
             ),
             **{
