@@ -157,6 +157,7 @@ def _form(ctx: Ctx, customer: Any, invoice: InvoiceOut | None, more: int = 0) ->
         due_days=ctx.app.settings[InvoiceSettings].due_days if invoice is None else invoice.due_days,
         save=f"{here}?org_id={customer.id}" if invoice is None else f"{here}/edit",
         one_more=f"{here}/line?org_id={customer.id}" if invoice is None else f"{here}/line",
+        registered=ctx.app.settings[InvoiceSettings].supplier_gst_number is not None,
         treated=treatment(ctx.app, customer, books.today(ctx)),
         accounts=drafts.accounts(ctx.app),
     )

@@ -1,5 +1,6 @@
 """Price tables in the console: what holds now, and the form that publishes the next version."""
 
+from decimal import Decimal
 from typing import Annotated
 
 from nexuscore.kernel.ctx import Ctx
@@ -47,4 +48,11 @@ def _form(ctx: Ctx, table: PriceTable | None, more: int = 0) -> View:
     currency = "SGD" if table is None else table.currency
     rows = [{**price, "unit_price": plain_amount(price["unit_price"], currency)} for price in prices]
     title = translate(ctx.locale, "Publish prices")
-    return View("prices_form.html", title=title, table=table, typed=rows, rows=len(rows) + _BLANK, more=more)
+    rush, cap = ("50", "15") if table is None else map(_plain, (table.rush_percent, table.discount_cap))
+    count = len(rows) + _BLANK
+    return View("prices_form.html", title=title, table=table, typed=rows, rows=count, more=more, rush=rush, cap=cap)
+
+
+def _plain(percent: Decimal) -> str:
+    """A percentage as a field holds it."""
+    return f"{percent.normalize():f}"
