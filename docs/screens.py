@@ -13,6 +13,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import WebDriverWait
 
+from docs.screens_billing import SUPPLIER, bill
 from tests.serving import ROOT, environment, served
 
 APP = "examples.main:app"
@@ -59,13 +60,14 @@ def main() -> None:
         "--no-first-run",
     ):
         options.add_argument(argument)
-    with tempfile.TemporaryDirectory() as folder, served(APP, Path(folder)) as address:
+    with tempfile.TemporaryDirectory() as folder, served(APP, Path(folder), 0, **SUPPLIER) as address:
         driver = Chrome(options=options)
         try:
             _look(driver, address, "sign-in", "/console/sign-in", 1200, "light", "en")
             _fill(driver, address, Path(folder))
             payment = ("payment", _buy(driver, address), 1200, "light", "en")
-            for name, path, width, scheme, language in (*SHOWN, *TOOLS, *MONEY, payment):
+            billed = bill(address, "root@example.com", PASSWORD)
+            for name, path, width, scheme, language in (*SHOWN, *TOOLS, *MONEY, payment, *billed):
                 _look(driver, address, name, path, width, scheme, language)
         finally:
             driver.quit()
@@ -102,6 +104,7 @@ def _buy(driver: Chrome, address: str) -> str:
 
 
 def _send(driver: Chrome, form: str, **fields: str) -> None:
+    """Fill in a form and send it; the next page is there."""
     for name, value in fields.items():
         driver.find_element(By.CSS_SELECTOR, f"{form} [name={name}]").send_keys(value)
     button = driver.find_element(By.CSS_SELECTOR, f"{form} .button.primary")
