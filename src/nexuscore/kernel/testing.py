@@ -16,11 +16,12 @@ Name this file in the top `conftest.py`, and say which modules are under test:
 about commits, several connections, workers and crashes.
 """
 
+import ast
 import asyncio
 import hashlib
 import re
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -189,6 +190,21 @@ def texts_of_pages(folder: Path) -> set[str]:
     declared = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
     said = re.findall(r'(?:title=|say=|translate\(ctx\.locale, )"(.+?)"', declared)
     return {*re.findall(r'_\("(.+?)"[,)]', drawn), *said}
+
+
+def texts_of_code(folder: Path, places: Mapping[str, int]) -> set[str]:
+    """What a module says to people in its code: messages of errors, arguments at these places of calls."""
+    said: set[str] = set()
+    for path in folder.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in places:
+                given: list[ast.expr] = node.args[places[node.func.id] :][:1]
+            elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "message":
+                given = [node.value]
+            else:
+                continue
+            said |= {each.value for each in given if isinstance(each, ast.Constant) and isinstance(each.value, str)}
+    return said
 
 
 def canary(kind: str) -> str:
