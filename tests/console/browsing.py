@@ -10,7 +10,7 @@ import httpx2
 from nexuscore.kernel.testing import House
 
 ACCEPT = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"
-VOID = frozenset({"br", "hr", "img", "input", "link", "meta", "path", "circle", "rect"})
+VOID = frozenset({"br", "hr", "img", "input", "link", "meta", "path", "circle", "ellipse", "rect"})
 
 
 @dataclass(slots=True)

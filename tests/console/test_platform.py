@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from nexuscore.kernel import process, settings as kernel_settings
+from nexuscore.kernel import process
 from nexuscore.kernel.process import Urls
+from nexuscore.kernel.settings import reading
 from nexuscore.kernel.testing import House
 from nexuscore.modules.identity.testing import QUICK, person
 from nexuscore.modules.inbox.testing import post, signed_by_stripe
@@ -104,7 +105,7 @@ async def test_no_secret_stands_in_a_page(known: House, root: Browser, monkeypat
         answer = await root.http.get(page)
         assert answer.status_code == 200
         assert "canary" not in answer.text.replace("q=canary", "").replace('value="canary"', "").replace("“canary”", "")
-    monkeypatch.setattr(kernel_settings, "_is_secret", lambda field: False)
+    monkeypatch.setattr(reading, "_is_secret", lambda field: False)
     monkeypatch.setattr("pydantic.SecretStr.__str__", lambda secret: secret.get_secret_value())
     shown = (await root.open("/console/settings")).html
     for secret in ("canary-of-the-database", "canary-of-redis", "canary-of-metrics", "canary-of-the-pager", SECRET):
