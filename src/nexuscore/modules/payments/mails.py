@@ -99,7 +99,7 @@ async def tell_failed(ctx: Ctx, invoice_id: UUID | None, amount: Money, reason: 
         amount=amount.format(org.locale),
         invoice=invoice.number if invoice else None,
         reason=_plain(reason) if reason else None,
-        link=ctx.app.kernel.public_url,
+        link=f"{ctx.app.kernel.public_url}/console/billing/payments" + (f"/pay/{invoice_id}" if invoice_id else ""),
     )
     await _send(ctx, org, message, None)
 

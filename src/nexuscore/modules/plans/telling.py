@@ -19,7 +19,7 @@ async def trial_ends(ctx: Ctx, subscription: Subscription) -> None:
         price=Money(subscription.price, subscription.currency),
         ends_at=subscription.trial_end,
         zone=organisation.time_zone,
-        link=identity.page(ctx.app, "subscription"),
+        link=identity.page(ctx.app, "billing/plan"),
     )
     await _send(ctx, organisation, message, f"trial:{subscription.id}")
 
@@ -37,7 +37,7 @@ async def payment_failed(ctx: Ctx, subscription: Subscription, invoice: invoices
         next_try_at=subscription.next_try_at,
         is_last=is_last,
         zone=organisation.time_zone,
-        link=identity.page(ctx.app, "invoices", invoice=str(invoice.id)),
+        link=identity.page(ctx.app, f"billing/payments/pay/{invoice.id}"),
     )
     await _send(ctx, organisation, message, f"late:{subscription.id}:{subscription.version}")
 
@@ -49,7 +49,7 @@ async def given_up(ctx: Ctx, subscription: Subscription) -> None:
         organisation=organisation.name,
         plan=plan,
         zone=organisation.time_zone,
-        link=identity.page(ctx.app, "subscription"),
+        link=identity.page(ctx.app, "billing/plan"),
     )
     await _send(ctx, organisation, message, f"unpaid:{subscription.id}:{subscription.version}")
 
