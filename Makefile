@@ -19,7 +19,7 @@ run: .venv/run.stamp ## Start everything: database, API and workers
 	@NEXUS_LIMITS="$${NEXUS_LIMITS-user=100000/h + 5000/min, anonymous=10000/h}" $(BIN)/nexus serve $(ARGS)
 
 test: .venv/dev.stamp ## Run the tests (ARGS="-k name" narrows them)
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/dev.stamp ## Lint, types and contracts
 	@$(BIN)/ruff check .
