@@ -22,7 +22,7 @@ from nexuscore.kernel.http.health import SEE_HEALTH
 from nexuscore.kernel.http.idempotency import StoredAnswer
 from nexuscore.kernel.http.pages import Around, Figures, Finder, Frame, More
 from nexuscore.kernel.jobs import Worker, every
-from nexuscore.kernel.module import Greeting, Module, Slot
+from nexuscore.kernel.module import Greeting, Module, Slot, Warming
 from nexuscore.kernel.queue import Listen, Tick, Ticked, run_tick
 from nexuscore.kernel.seeds import Seed
 
@@ -54,6 +54,7 @@ kernel = Module(
     slots=(
         Slot(Authenticator, single=True),
         Slot(Greeting),
+        Slot(Warming),
         Slot(HealthCheck),
         Slot(AlertSender),
         Slot(Chapter),

@@ -1,7 +1,7 @@
 """The manifest: one page that says everything a module adds to the house."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import typer
 
     from nexuscore.kernel.app import App
+    from nexuscore.kernel.ctx import Ctx
     from nexuscore.kernel.http.pages import Pages
     from nexuscore.kernel.http.routes import Routes
 
@@ -28,6 +29,14 @@ class Greeting(ABC):
     @abstractmethod
     async def lines(self, app: "App") -> list[str]:
         """Lines to print once the app is ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Warming:
+    """The slot for what a server reads before it serves, so that no request waits for it: into a cache, mostly."""
+
+    name: str
+    read: Callable[["Ctx"], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)

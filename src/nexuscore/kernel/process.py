@@ -17,7 +17,7 @@ import uvicorn
 from nexuscore.kernel import log, migrate, postgres
 from nexuscore.kernel.errors import ConfigurationError
 from nexuscore.kernel.http.wire import Protocol
-from nexuscore.kernel.module import Greeting
+from nexuscore.kernel.module import Greeting, Warming
 from nexuscore.kernel.presence import present
 from nexuscore.kernel.queue import run_workers
 from nexuscore.kernel.settings import KernelSettings
@@ -109,10 +109,21 @@ async def serve(
         if migrated:
             await migrate_first(app, urls)
         async with running(app, urls), present(app):
+            await warm(app)
             served = asyncio.Event()
             parts = [_served(_Server(app, ready), listener, served)]
             parts += [_workers(app, served)] if workers else []
             await _until_stopped(app, *parts, drain_s=app.kernel.drain_s)
+
+
+async def warm(app: "App") -> None:
+    """Read what modules want read before the first request. What fails now is read when it is asked for."""
+    for each in app.fillers(Warming):
+        try:
+            async with app.context() as ctx:
+                await each.read(ctx)
+        except Exception as error:  # noqa: BLE001 - nothing here is needed to serve
+            _log.warning("not_warmed", name=each.name, reason=f"{type(error).__name__}: {error}")
 
 
 async def migrate_first(app: "App", urls: Urls) -> None:

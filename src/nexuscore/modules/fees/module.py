@@ -1,7 +1,7 @@
 """The manifest: all that the platform's fee adds to an app."""
 
-from nexuscore.kernel.module import Module, Slot
-from nexuscore.modules.fees import events, pages, permissions
+from nexuscore.kernel.module import Module, Slot, Warming
+from nexuscore.modules.fees import events, pages, permissions, service
 from nexuscore.modules.fees.routes import routes
 from nexuscore.modules.fees.tables import FeeChange, PlatformFee
 from nexuscore.modules.fees.variants import FeeVariant
@@ -16,4 +16,5 @@ module = Module(
     events=(events.PlatformFeeChanged,),
     permissions=(permissions.READ, permissions.CHANGE),
     slots=(Slot(FeeVariant, single=True),),
+    contributes=(Warming("fees", service.warm),),
 )

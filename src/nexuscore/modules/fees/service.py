@@ -113,6 +113,13 @@ async def decimal(ctx: Ctx) -> Decimal:
     return Decimal(await _kept(ctx, DECIMAL, lambda fee: str(fee.decimal)))
 
 
+async def warm(ctx: Ctx) -> None:
+    """Have all three in the cache."""
+    await configuration(ctx)
+    await percentage(ctx)
+    await decimal(ctx)
+
+
 async def fee_on(ctx: Ctx, base: Money, quantity: int = 1, *, subject: UUID | None = None) -> Money:
     """The fee on so many at a base price, rounded half up on the whole."""
     return fee_of(base, quantity, (await _for(ctx, subject)).percentage)

@@ -7,8 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from nexuscore.kernel import sight
+from nexuscore.kernel import process, sight
 from nexuscore.kernel.ctx import Ctx
+from nexuscore.kernel.module import Warming
 from nexuscore.kernel.money import Money
 from nexuscore.kernel.testing import House
 from nexuscore.modules import fees
@@ -37,6 +38,28 @@ async def test_after_the_first_read_no_read_asks_the_database(house: House) -> N
             await fees.final_price(ctx, SGD100)
         assert sight.tally().queries == warm
         assert warm == cold + 3
+
+
+async def test_a_server_has_read_them_before_it_serves(house: House) -> None:
+    await process.warm(house.app)
+    async with house.app.context() as ctx:
+        before = sight.tally().queries
+        await read_all(ctx)
+        await fees.order(ctx, SGD100, 5)
+        assert sight.tally().queries == before
+
+
+async def test_what_cannot_be_warmed_keeps_nobody_from_serving(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(ctx: Ctx) -> None:
+        raise RuntimeError("no such table")
+
+    fillers = type(house.app).fillers
+    monkeypatch.setattr(
+        type(house.app),
+        "fillers",
+        lambda app, kind: (Warming("broken", broken),) if kind is Warming else fillers(app, kind),
+    )
+    await process.warm(house.app)
 
 
 async def test_an_hour_later_it_is_read_once_more(house: House, fake_clock: Any) -> None:
