@@ -126,7 +126,7 @@ class _Writer:
         self.text("CityName", address.get("city") or "Singapore", postal)
         self.text("PostalZone", address["postal_code"], postal)
         self.text("IdentificationCode", address.get("country") or "SG", self.into("Country", of=postal))
-        if party["gst_number"]:
+        if party["gst_number"] and not self.unregistered:  # on a document without GST nobody has such a number
             scheme = self.into("PartyTaxScheme", of=place)
             self.text("CompanyID", party["gst_number"], scheme)
             self.text("ID", "GST", self.into("TaxScheme", of=scheme))
@@ -202,6 +202,7 @@ def missing(invoice: Invoice | InvoiceOut) -> list[str]:
         *(["supplier.address"] if not (address["line1"] and address["postal_code"]) else []),
         *(["customer.uen"] if not customer["uen"] else []),
         *(["customer.address"] if not customer["address"] else []),
+        *(["totals in SGD"] if invoice.currency != "SGD" and by_code(invoice.lines).keys() & {"SR", "ZR"} else []),
     ]
 
 
