@@ -13,7 +13,7 @@ import pytest
 
 from nexuscore.kernel.testing import House
 from nexuscore.modules import invoices, payments
-from nexuscore.modules.books.testing import findings
+from nexuscore.modules.books.testing import balances, findings
 from nexuscore.modules.identity.testing import Person, person
 from nexuscore.modules.invoices.testing import Customer, customer
 from nexuscore.modules.payments import charges, intents, jobs, refunds, store
@@ -265,14 +265,15 @@ async def test_a_storm_of_everything_leaves_books_that_agree(
     await tell(committed_house)
     await tell(committed_house)
     assert await findings(committed_house) == []
-    now = await before_fees(committed_house)
+    now = await balances(committed_house)
     assert now.get("processor", 0) == held_there(list(stripe.account.objects.values()))
     assert (await compare(committed_house)).differing == 0
 
 
 def held_there(objects: list[Object]) -> int:
-    """What the provider holds for us: what was paid, less what went back, less what is disputed or lost."""
+    """What the provider holds for us: what was paid, less what went back, what is disputed or lost, and fees."""
     paid = sum(each["amount"] for each in objects if each["object"] == "charge" and each["paid"])
     back = sum(each["amount"] for each in objects if each["object"] == "refund" and each["status"] == "succeeded")
     gone = sum(each["amount"] for each in objects if each["object"] == "dispute" and each["status"] != "won")
-    return int(paid - back - gone)
+    kept = sum(each["fee"] for each in objects if each["object"] == "balance_transaction")
+    return int(paid - back - gone - kept)
