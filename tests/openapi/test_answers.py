@@ -195,5 +195,5 @@ async def test_every_answer_stands_in_the_document(house: House) -> None:
                     f"{route.operation_id}: {said}\n  {case.as_curl_command()[:600]}",
                 )
     assert not faults, "\n".join(faults.values())
-    assert asked > EXAMPLES * len(HOUSE.routes)
+    assert asked > EXAMPLES * len(document._operations)
     assert {200, 201, 204, 404, 422} <= statuses, "good requests and bad ones came through"
