@@ -39,6 +39,7 @@ docs: .venv/dev.stamp ## Write the tables of settings, events, commands and erro
 
 screenshots: .venv/dev.stamp ## Look at the console: small pictures in docs/screens/
 	@$(BIN)/python -m docs.screens
+	@$(BIN)/python -m docs.every_page
 
 fmt: .venv/dev.stamp ## Format and fix what can be fixed
 	@$(BIN)/ruff check --fix --quiet . || true
