@@ -197,7 +197,7 @@ def _placed(notes: Listing, row: "_Found", query: PageQuery, keyring: Keyring) -
 class _Found:
     """A row as the database answers for a page."""
 
-    data, number, last, total, has_prev = "[]", 51, ["01a1fafb-e7a0-7a61-8b29-0f53d4a3c1de"], None, False
+    data, number, last, total, has_prev = b"[]", 51, ["01a1fafb-e7a0-7a61-8b29-0f53d4a3c1de"], None, False
 
 
 def _entered(exchange: Exchange) -> None:

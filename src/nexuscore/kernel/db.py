@@ -155,7 +155,7 @@ class Db:
 
     async def json(self, statement: Select[Any], /, **given: Any) -> Json:
         """Every row as one JSON array, built by PostgreSQL."""
-        return Json((await self._ask(self.connection.fetchval, *prepare(statement, given, wrap=_as_array))).encode())
+        return Json(await self._ask(self.connection.fetchval, *prepare(statement, given, wrap=_as_array)))
 
     async def page(self, listing: Listing, query: PageQuery, /, **given: Any) -> PageJson:
         """One page of a list, as it is answered. `given` are the values of its select's own parameters."""

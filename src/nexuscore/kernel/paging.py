@@ -332,7 +332,7 @@ def _nullable(column: Any) -> bool:
 
 def as_page(row: Any, query: PageQuery, place: Place, keyring: Keyring) -> PageJson:
     """The body of a page: the array as PostgreSQL built it, and where it stands."""
-    return page_of(row.data.encode(), cut=place.cut, **_info(row, query, place, keyring))
+    return page_of(row.data, cut=place.cut, **_info(row, query, place, keyring))
 
 
 def as_unchanged(row: Any, query: PageQuery, place: Place, keyring: Keyring, known: Container[str]) -> PageJson | None:

@@ -13,14 +13,15 @@ class Json(bytes):
 
 
 def as_array(rows: Subquery) -> ColumnElement[Any]:
-    """The text of one JSON array of `rows`, which the statement selects from."""
+    """One JSON array of `rows`, which the statement selects from: as bytes, which nobody has to decode."""
     whole: Any = literal_column(str(rows.name))
-    return cast(func.coalesce(func.json_agg(whole), literal_column("'[]'::json")), Text)
+    text = cast(func.coalesce(func.json_agg(whole), literal_column("'[]'::json")), Text)
+    return func.convert_to(text, literal_column("'UTF8'"))
 
 
 def hash_of(array: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The SHA-256 of that text in hexadecimal digits."""
-    return func.encode(func.sha256(func.convert_to(array, literal_column("'UTF8'"))), literal_column("'hex'"))
+    """The SHA-256 of that, in hexadecimal digits."""
+    return func.encode(func.sha256(array), literal_column("'hex'"))
 
 
 def shown(column: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -1,14 +1,18 @@
 """Parameters are read as FastAPI itself reads them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
+from urllib.parse import parse_qsl
 from uuid import UUID
 
+import pytest
 from fastapi import Query
 from fastapi.dependencies.utils import get_dependant, request_params_to_args
 from hypothesis import example, given, settings, strategies as st
 from pydantic import Field
 from starlette.datastructures import QueryParams
 
+from nexuscore.kernel.errors import MalformedRequest
+from nexuscore.kernel.http.exchange import Exchange
 from nexuscore.kernel.http.parameters import Parameters
 from nexuscore.kernel.paging import PageQuery
 
@@ -55,3 +59,16 @@ def test_a_default_is_everybodys_own() -> None:
     first["flags"].add(2)
     second, _ = Parameters(fields).read([("limit", "1")])
     assert second["flags"] == {1}
+
+
+@given(st.text(alphabet="ab=&;#?/%+4c ", max_size=20))
+def test_a_query_is_read_as_the_standard_library_reads_it(text: str) -> None:
+    scope = {"method": "GET", "path": "/", "headers": [], "query_string": text.encode()}
+    exchange = Exchange(cast(Any, None), scope, cast(Any, None), limit=0)
+    try:
+        expected = parse_qsl(text, keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        with pytest.raises(MalformedRequest):
+            _ = exchange.query
+    else:
+        assert exchange.query == expected

@@ -1,5 +1,6 @@
 """A quote on paper, printed like invoices."""
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -57,7 +58,7 @@ def _written(app: App, quote: Quote, version: QuoteVersion, org: orgs.Organisati
 def _totals(words: Words, version: QuoteVersion) -> list[tuple[str, str]]:
     """From the work to what is paid for it; what is nought is left out."""
     found = [(words("Work"), version.base), (words("Rush"), version.rush)]
-    off = words("Discount {rate}", rate=words.percent(version.discount_percent / 100))
+    off = words("Discount {rate}", rate=words.percent(version.discount_percent / Decimal(100)))
     tax = (
         words("GST {rate}", rate=words.percent(version.tax_rate))
         if version.tax_code == "SR"
