@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fetched import alone
+
 PACKAGE = "oidc-provider@9.13.3"
 CLIENT_ID, SECRET = "nexus", "a-secret-of-the-browser-test"
 SCRIPT = Path(__file__).with_name("oidc_provider.mjs")
@@ -19,14 +21,20 @@ def installed(folder: Path) -> Path:
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         _missing("Node.js with npm is not here, so there is no real provider to sign in with.")
-    elif not (folder / "done").exists():
-        (folder / "package.json").write_text('{"private": true}\n')
-        command = [npm, "install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", PACKAGE]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
-        if done.returncode != 0:
-            _missing(f"npm cannot install {PACKAGE}: {done.stderr.strip()[-500:]}")
-        (folder / "done").touch()
+    else:
+        with alone(folder):
+            if not (folder / "done").exists():
+                _install(npm, folder)
     return folder
+
+
+def _install(npm: str, folder: Path) -> None:
+    (folder / "package.json").write_text('{"private": true}\n')
+    command = [npm, "install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", PACKAGE]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode != 0:
+        _missing(f"npm cannot install {PACKAGE}: {done.stderr.strip()[-500:]}")
+    (folder / "done").touch()
 
 
 def _missing(why: str) -> None:

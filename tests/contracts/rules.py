@@ -259,7 +259,7 @@ def packages_are_whole(tree: Tree) -> list[str]:
 def conflicts_are_literal(tree: Tree) -> list[str]:
     """`ON CONFLICT … WHERE` names a partial index by literals: a generic plan finds none by a parameter."""
     return [
-        f"{source.path}:{node.lineno}: names a partial index by a parameter; write index_where=text(...)"
+        f"{source.path}:{getattr(node, 'lineno', 0)}: names a partial index by a parameter; write index_where=text(...)"
         for source in tree.sources
         for node in ast.walk(source.tree)
         if not source.is_test and _names_by_parameter(node)

@@ -9,6 +9,8 @@ from typing import NoReturn
 
 import pytest
 
+from tests.fetched import alone
+
 NODE = (
     "@redocly/cli@2.77.0",
     "@stoplight/spectral-cli@6.16.3",
@@ -26,19 +28,22 @@ def node_tools(folder: Path) -> Path:
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         missing("Node.js with npm is not here, so nothing of it can read the document.")
-    if not _is_done(folder, NODE):
-        (folder / "package.json").write_text('{"private": true, "type": "module"}\n')
-        options = ["--no-save", "--no-audit", "--no-fund", "--ignore-scripts"]
-        _fetch([npm, "install", *options, *NODE], folder, NODE)
+    with alone(folder):
+        if not _is_done(folder, NODE):
+            (folder / "package.json").write_text('{"private": true, "type": "module"}\n')
+            options = ["--no-save", "--no-audit", "--no-fund", "--ignore-scripts"]
+            _fetch([npm, "install", *options, *NODE], folder, NODE)
     return folder
 
 
 def python_tools(folder: Path) -> Path:
     """The Python with PyPI's, which want other versions of what we use."""
     python = folder / "bin" / "python"
-    if not _is_done(folder, PYTHON):
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        _fetch([str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", *PYTHON], folder, PYTHON)
+    with alone(folder):
+        if not _is_done(folder, PYTHON):
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+            pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+            _fetch([*pip, *PYTHON], folder, PYTHON)
     return python
 
 
